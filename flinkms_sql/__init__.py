@@ -1,0 +1,3 @@
+"""flinkms_sql: train, update and serve machine-learning models from SQL."""
+
+__version__ = "0.1.0"

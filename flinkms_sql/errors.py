@@ -1,0 +1,74 @@
+"""Errors with an SQLSTATE: the one exception type that may reach a session.
+
+Message texts follow PostgreSQL's form: the message starts lower-case and has no full stop,
+detail and hint are sentences. Anything else that reaches a session is a bug (XX000).
+SQLSTATE values: PostgreSQL documentation, appendix A.
+"""
+
+from __future__ import annotations
+
+
+class FlinkmsError(Exception):
+    """An error to report: what is wrong, where, and what to do about it.
+
+    ``position`` is the 1-based character position in the statement text, or None.
+    """
+
+    def __init__(
+        self,
+        sqlstate: str,
+        message: str,
+        *,
+        detail: str | None = None,
+        hint: str | None = None,
+        position: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.position = position
+
+
+class ModelError(FlinkmsError):
+    """A model's options or data are invalid; raised by kernels through their adapters."""
+
+
+CONNECTION_FAILURE = "08006"
+PROTOCOL_VIOLATION = "08P01"
+FEATURE_NOT_SUPPORTED = "0A000"
+CARDINALITY_VIOLATION = "21000"
+DATA_EXCEPTION = "22000"
+NUMERIC_VALUE_OUT_OF_RANGE = "22003"
+INVALID_TEXT_REPRESENTATION = "22P02"
+INVALID_BINARY_REPRESENTATION = "22P03"
+INVALID_PARAMETER_VALUE = "22023"
+NOT_NULL_VIOLATION = "23502"
+ACTIVE_TRANSACTION = "25001"
+IN_FAILED_TRANSACTION = "25P02"
+INVALID_STATEMENT_NAME = "26000"
+INVALID_AUTHORIZATION = "28000"
+INVALID_PASSWORD = "28P01"
+INVALID_CURSOR_NAME = "34000"
+SYNTAX_ERROR = "42601"
+INSUFFICIENT_PRIVILEGE = "42501"
+UNDEFINED_COLUMN = "42703"
+UNDEFINED_FUNCTION = "42883"
+UNDEFINED_OBJECT = "42704"
+UNDEFINED_PARAMETER = "42P02"
+UNDEFINED_TABLE = "42P01"
+DUPLICATE_OBJECT = "42710"
+DUPLICATE_TABLE = "42P07"
+DUPLICATE_PREPARED_STATEMENT = "42P05"
+DATATYPE_MISMATCH = "42804"
+DISK_FULL = "53100"
+TOO_MANY_CONNECTIONS = "53300"
+CONFIGURATION_LIMIT_EXCEEDED = "53400"
+OBJECT_NOT_IN_PREREQUISITE_STATE = "55000"
+QUERY_CANCELED = "57014"
+ADMIN_SHUTDOWN = "57P01"
+CANNOT_CONNECT_NOW = "57P03"
+IO_ERROR = "58030"
+DATA_CORRUPTED = "XX001"
+INTERNAL_ERROR = "XX000"

@@ -1,0 +1,151 @@
+"""What a model is: the protocol every algorithm keeps, and the values that pass through it.
+
+Must not know about Flink, files, clocks or the network: arrays in, arrays out. Batches are the only size: one row is a
+batch of one, and a batch gives the same bits as its rows one by one (a law in tests/test_model_laws.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from udfs.block import Column
+
+Progress = Callable[[int, int, Mapping[str, float]], None]
+"""``progress(iteration, iterations, metrics)``: called after each iteration of a fit."""
+
+
+class OptionError(ValueError):
+    """A model option is unknown or out of range; ``option`` names it."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+class ArgumentError(ValueError):
+    """Arguments of a call do not fit the model; ``argument`` is the 0-based index or None."""
+
+    def __init__(self, message: str, argument: int | None = None) -> None:
+        super().__init__(message)
+        self.argument = argument
+
+
+class DivergedError(ArithmeticError):
+    """Training met NaN, infinity or a growing loss; the message names the iteration and the quantity."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option of CREATE MODEL … WITH: its default and range, as documented in docs/sql.md."""
+
+    name: str
+    default: str
+    description: str
+    kind: Literal["int", "float", "choice"] = "float"
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSpec:
+    """One table of a model: keyed rows of ``width`` float32 each."""
+
+    name: str
+    key: Literal["int64", "text"]
+    width: int
+
+
+class TableView(Protocol):
+    """Read access to one table of one version; ``matrix[find(keys)]`` are the rows."""
+
+    @property
+    def keys(self) -> np.ndarray:
+        """Keys by row number: int64[n] or object[n] of str; deleted rows are excluded by ``live``."""
+
+    @property
+    def live(self) -> np.ndarray | None:
+        """bool[n], or None when every row is live."""
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """float32[n, width], C-contiguous, row number as in ``keys``. Not to be written to."""
+
+    def find(self, keys: np.ndarray) -> np.ndarray:
+        """int64[len(keys)]: row number of each key, -1 where the key is unknown."""
+
+
+class ModelView(Protocol):
+    """All tables of one version of a model, as of one moment."""
+
+    @property
+    def tables(self) -> Mapping[str, TableView]: ...
+
+    @property
+    def constants(self) -> Mapping[str, np.ndarray]:
+        """Float64 arrays fixed with the version: means, cold-start vectors, class labels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """The outcome of a fit: rows of every table (keys, float32[n, width]), constants, and what is to be recorded."""
+
+    rows: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    constants: Mapping[str, np.ndarray]
+    metrics: Mapping[str, float]
+    rows_read: int
+    rows_failed: int
+    failures: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """Deltas for one table: unique keys[m], how many deltas are summed in each (int32[m]), float32[m, width]."""
+
+    table: str
+    keys: np.ndarray
+    counts: np.ndarray
+    deltas: np.ndarray
+
+
+class Model(Protocol):
+    """One configured model. Instances are immutable; all state is in the tables."""
+
+    algorithm: str
+
+    @classmethod
+    def options(cls) -> Sequence[Option]:
+        """The options this algorithm understands."""
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, str], input_types: Sequence[str]) -> Model:
+        """Validate option texts and declared input types (names of flinkms_sql.types.SqlType). Raises OptionError."""
+
+    def tables(self) -> tuple[TableSpec, ...]:
+        """The tables of a version."""
+
+    def fit(self, columns: Sequence[Column], progress: Progress) -> Fitted:
+        """Train from scratch; the last column is the label. Rows with NULL or non-finite values are counted as failed.
+
+        Raises DivergedError, ArgumentError.
+        """
+
+    def predict(self, view: ModelView, args: Sequence[Column]) -> Column:
+        """One DOUBLE per row; NULL in, or an unknown key under ``cold_start = null``, gives NULL. Raises ArgumentError."""
+
+    def learn(self, view: ModelView, args: Sequence[Column], label: Column) -> list[Push]:
+        """Deltas that one step of stochastic gradient descent adds for these observations; bad rows are left out."""
+
+
+class Recommender(Model, Protocol):
+    """A model over pairs that can also rank one side for a key of the other."""
+
+    def recommend(self, view: ModelView, key: object, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The k best item keys and their scores (float64, the bits ``predict`` gives), best first, ties by key."""
+
+    def similar(self, view: ModelView, key: object, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The k items whose vectors have the highest cosine similarity to that of item ``key``, itself left out."""
