@@ -92,7 +92,9 @@ class PartitionReader:
             if frames:
                 events += frames
                 bytes_max -= frames[-1].end.offset - frames[0].start.offset
-            elif not (self._unexplored and self._advance(events)) and not self._scan():
+            elif self._unexplored:
+                self._unexplored = self._advance(events)
+            elif not self._scan():
                 break
         return events
 
@@ -109,7 +111,6 @@ class PartitionReader:
 
     def _advance(self, events: list[Frame | Superseded]) -> bool:
         """Having read all of the open file: go to where the listed files say the log continues. False: nowhere."""
-        self._unexplored = False
         if not self._ends:
             return False
         if self.position is None:
@@ -162,7 +163,6 @@ class PartitionReader:
     def _go(self, position: Position) -> bool:
         self.close()
         self.position = position
-        self._unexplored = True
         return True
 
     def _open(self) -> bool:
@@ -220,10 +220,10 @@ class PartitionReader:
             return []
         if len(data) == PROBE_BYTES and bytes_max > PROBE_BYTES:
             data += self._pread(PROBE_BYTES, bytes_max - PROBE_BYTES)
-        frames, problem = self._parse(data, limit)
+        frames, problem = self._parse(data, limit, bytes_max)
         if not frames and problem is not None:
             if isinstance(problem, Incomplete) and problem.size > len(data):
-                frames, problem = self._parse(self._pread(0, problem.size), limit)
+                frames, problem = self._parse(self._pread(0, problem.size), limit, bytes_max)
             if not frames:
                 self._judge(problem)
                 return []
@@ -231,11 +231,14 @@ class PartitionReader:
             self.position = frames[-1].end
         return frames
 
-    def _parse(self, data: bytes, limit: int | None) -> tuple[list[Frame], Incomplete | Malformed | None]:
+    def _parse(
+        self, data: bytes, limit: int | None, bytes_max: int
+    ) -> tuple[list[Frame], Incomplete | Malformed | None]:
+        """Whole frames at the start of ``data``, and what stands after them when it is no frame."""
         view = memoryview(data)
         frames: list[Frame] = []
         at, position = 0, self.position
-        while at < len(view) and (limit is None or position.offset < limit):
+        while at < min(len(view), bytes_max) and (limit is None or position.offset < limit):
             found = parse_frame(view, at, position)
             if not isinstance(found, Frame):
                 return frames, found
