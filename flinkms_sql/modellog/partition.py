@@ -87,6 +87,14 @@ class PartitionReader:
         Raises FlinkmsError XX001 for damage, 58030 for a file that is missing or unreadable.
         """
         events: list[Frame | Superseded] = []
+        try:
+            self._gather(events, bytes_max)
+        except FlinkmsError:
+            if not events:  # else they come first: the next call meets the same error, unless it has healed
+                raise
+        return events
+
+    def _gather(self, events: list[Frame | Superseded], bytes_max: int) -> None:
         while bytes_max > 0:
             frames = self._read(bytes_max)
             if frames:
@@ -96,7 +104,10 @@ class PartitionReader:
                 self._unexplored = self._advance(events)
             elif not self._scan():
                 break
-        return events
+
+    def follows(self, epoch: int) -> bool:
+        """Whether the log is known to contain the epoch: nothing that it supersedes is returned any more."""
+        return epoch in self._ends
 
     def _scan(self) -> bool:
         """List the directory when that is due; what was listed is explored after one more read of the open file."""
