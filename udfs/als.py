@@ -18,7 +18,7 @@ import numpy as np
 
 from udfs.als_fit import Settings, fit_factors
 from udfs.block import Column
-from udfs.deltas import scaled_steps, sum_by_key
+from udfs.deltas import clipped, damped, sum_by_key
 from udfs.model import (
     ArgumentError,
     DivergedError,
@@ -33,7 +33,7 @@ from udfs.model import (
 )
 from udfs.observations import factorize, key_values, label_values, present, usable_rows
 from udfs.options import parse_options
-from udfs.ranking import ROUNDING, top_rows
+from udfs.ranking import top_places
 
 KEY_KINDS = {"SMALLINT": "int64", "INT": "int64", "BIGINT": "int64", "STRING": "text"}
 SIDES = ("users", "items")
@@ -51,11 +51,11 @@ _OPTIONS = (
     Option(name="seed", default="0", kind="int", low=0, high=2**63 - 1, description="Seed of the first item factors."),
     Option(name="cold_start", default="mean", kind="choice", choices=("mean", "null", "error"),
            description="What an unknown user or item is answered with: its side's mean row, NULL, or an error."),
-    Option(name="user_learning_rate", default="0.1", low=0, high=10, description="Step of a user's row in learning."),
-    Option(name="item_learning_rate", default="0.02", low=0, high=10, description="Step of an item's row in learning."),
-    Option(name="user_regularization", default="0.02", low=0, high=100,
+    Option(name="user_learning_rate", default="0.05", low=0, high=10, description="Step of a user's row in learning."),
+    Option(name="item_learning_rate", default="0.05", low=0, high=10, description="Step of an item's row in learning."),
+    Option(name="user_regularization", default="0.01", low=0, high=100,
            description="Shrinkage of a user's row per learned observation, times the step."),
-    Option(name="item_regularization", default="0.02", low=0, high=100,
+    Option(name="item_regularization", default="0.01", low=0, high=100,
            description="Shrinkage of an item's row per learned observation, times the step."),
     Option(name="gradient_clip", default="1.0", low=1e-6, high=1e6,
            description="Longest change of one row by one batch of observations, in label deviations."),
@@ -201,7 +201,9 @@ class Als:
         gradients[:, constant_one] = 0.0
         curvatures = np.vecdot(other, other) + shrinkage
         unique, counts, (sums, curvature) = sum_by_key(keys, gradients, curvatures[:, None])
-        deltas = scaled_steps(sums, curvature, self.learning_rates[side], self.gradient_clip)
+        with np.errstate(over="ignore", invalid="ignore"):
+            steps = damped(sums, curvature, self.learning_rates[side])
+            deltas = clipped(steps, self.gradient_clip).astype(np.float32)
         kept = np.isfinite(deltas).all(1)
         return Push(table=SIDES[side], keys=unique[kept], counts=counts[kept], deltas=deltas[kept])
 
@@ -213,13 +215,8 @@ class Als:
             raise _unknown("user", key)
         if new is not None and self.cold_start == "null":
             k = 0
-        matrix = items.matrix
-        chosen, scores = top_rows(
-            _with_live(matrix @ row[0], items), items.keys, k,
-            slack=lambda rows: _rounding(row[0], matrix[rows]),
-            exact=lambda rows: score_rows(row, matrix[rows], constants),
-        )  # fmt: skip
-        return items.keys[chosen], scores
+        chosen = top_places(_with_live(np.vecdot(row, items.matrix), items), items.keys, k)
+        return items.keys[chosen], score_rows(row, items.matrix[chosen], constants)
 
     def similar(self, view: ModelView, key: object, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k items whose factors have the highest cosine with those of item ``key``; see Recommender.similar.
@@ -233,14 +230,10 @@ class Als:
                 raise _unknown("item", key)
             return items.keys[:0], np.empty(0)
         factors = items.matrix[:, : self.settings.factors]
-        vector = factors[found : found + 1]
-        cosines = _cosines(vector, factors)
-        approximate = _with_live(cosines.astype(np.float32), items)
-        approximate[found] = -np.inf
-        chosen, scores = top_rows(
-            approximate, items.keys, k, slack=lambda rows: ROUNDING, exact=lambda rows: cosines[rows]
-        )
-        return items.keys[chosen], scores
+        cosines = _with_live(_cosines(factors[found : found + 1], factors), items)
+        cosines[found] = -np.inf
+        chosen = top_places(cosines, items.keys, k)
+        return items.keys[chosen], cosines[chosen].astype(np.float64)
 
 
 def score_rows(user_rows: np.ndarray, item_rows: np.ndarray, constants: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -295,18 +288,9 @@ def _with_live(scores: np.ndarray, table: TableView) -> np.ndarray:
     return scores
 
 
-def _rounding(vector: np.ndarray, rows: np.ndarray) -> float:
-    """Bound on the difference between two float32 dot products of ``vector`` with a row as long as the longest here.
-
-    Doubled, because a row beyond ``rows`` may be longer.
-    """
-    longest = float(np.sqrt(np.vecdot(rows, rows).max()))
-    return 2.0 * ROUNDING * len(vector) * float(np.sqrt(np.vecdot(vector, vector))) * longest
-
-
 def _cosines(vector: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """float64[n]: cosine of the vector [1, k] with each row, 0 where either has no length."""
+    """float32[n]: cosine of the vector [1, k] with each row, 0 where either has no length."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        lengths = np.sqrt(np.vecdot(rows, rows, dtype=np.float64) * np.vecdot(vector, vector, dtype=np.float64))
-        cosines = np.vecdot(vector, rows, dtype=np.float64) / lengths
-    return np.where(np.isfinite(cosines), cosines, 0.0)
+        cosines = np.vecdot(vector, rows) / (np.sqrt(np.vecdot(vector, vector)) * np.sqrt(np.vecdot(rows, rows)))
+    cosines[~np.isfinite(cosines)] = 0.0
+    return cosines

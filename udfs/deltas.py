@@ -1,7 +1,7 @@
 """Deltas: summing what a batch of observations adds to each key, and keeping the sums from overshooting.
 
 Must not know any algorithm. A batch may hold a key many times, computed on one stale row, so a sum is divided by what
-the key's curvature adds up to: the step of gradient descent that is stable for any batch.
+its curvature adds up to: the step of gradient descent that is stable for a batch of any size.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ def sum_by_key(keys: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, np.nd
     return unique, counts.astype(np.int32), [np.add.reduceat(value[order], starts, axis=0) for value in values]
 
 
-def scaled_steps(gradients: np.ndarray, curvatures: np.ndarray, rate: float, longest: float) -> np.ndarray:
-    """float32[m, width] steps rate · gradient / (1 + rate · curvature), each row no longer than ``longest``.
+def damped(gradients: np.ndarray, curvatures: np.ndarray, rate: float) -> np.ndarray:
+    """Steps rate · gradient / (1 + rate · curvature), element by element.
 
-    ``curvatures`` [m, 1] or [m, width] bound the second derivative along the step: a step then never passes the
-    minimum, whatever the rate. Rows that overflow come out as not finite.
+    ``curvatures`` bound the second derivative along the step: a step then never passes the minimum, whatever the rate.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        steps = rate * gradients / (1.0 + rate * curvatures)
-        lengths = np.sqrt(np.vecdot(steps, steps))[:, None]
-        return np.where(lengths > longest, steps * (longest / np.maximum(lengths, longest)), steps).astype(np.float32)
+    return rate * gradients / (1.0 + rate * curvatures)
+
+
+def clipped(steps: np.ndarray, longest: float) -> np.ndarray:
+    """The steps [m, width], a longer one shortened to ``longest`` (Euclidean)."""
+    lengths = np.sqrt(np.vecdot(steps, steps))[:, None]
+    return np.where(lengths > longest, steps * (longest / np.maximum(lengths, longest)), steps)

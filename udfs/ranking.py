@@ -1,45 +1,42 @@
-"""The k best rows of a matrix for a vector, without copying the matrix.
+"""The k highest of many scores, in one pass and without sorting them.
 
-Must not know what rows mean. One BLAS matrix-vector product finds candidates; the caller's exact scores decide among
-them, because BLAS rounds a product of a whole matrix otherwise than one of a single row.
+Must not know what scores are of. A full argpartition of 100,000 scores costs as much as computing them; the maxima of
+groups of them give a bound that only a handful of scores reach.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-ROUNDING = 2.0**-23
-"""Two rounding units of float32: two float32 dot products of one pair differ by at most width × this × the norms."""
+GROUP = 64
+"""Scores per group whose maximum is taken: small enough that k groups are few, large enough that groups are."""
+
+GROUPS_PER_RANK = 4
+"""Groups needed per score asked for; with fewer, the bound would let too many through and a partition is as fast."""
 
 
-def top_rows(
-    approximate: np.ndarray, keys: np.ndarray, k: int, slack: Callable[[np.ndarray], float],
-    exact: Callable[[np.ndarray], np.ndarray],
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """(row numbers, exact scores) of the k highest exact scores, best first, ties by key.
+def top_places(scores: np.ndarray, keys: np.ndarray, k: int) -> np.ndarray:
+    """int64[min(k, present)]: places of the k highest scores, highest first, equal ones by key.
 
-    approximate:  float32[n], overwritten; -inf or NaN leaves a row out.
-    slack(rows):  how far below the k-th best an approximate score may be and its exact one still reach the top, given
-                  k candidates.
-    exact(rows):  float64 scores of some rows.
+    scores: float32[n], may be overwritten; -inf and NaN are not present.  keys: int64[n] or object[n] of str, unique.
     """
-    n = len(approximate)
-    k = min(k, n)
+    k = min(k, len(scores))
     if k <= 0:
-        return np.empty(0, np.int64), np.empty(0, np.float64)
-    best = np.argpartition(approximate, n - k)[n - k :]
-    if np.isnan(approximate[best]).any():
-        np.copyto(approximate, -np.inf, where=np.isnan(approximate))
-        best = np.argpartition(approximate, n - k)[n - k :]
-    floor = approximate[best].min() - slack(best)
-    rows = np.flatnonzero(approximate >= floor)
-    rows = rows[approximate[rows] > -np.inf]
-    scores = exact(rows)
-    if len(rows) > k:
-        kept = scores >= np.partition(scores, len(rows) - k)[len(rows) - k]
-        rows, scores = rows[kept], scores[kept]
-    order = sorted(zip((-scores).tolist(), keys[rows].tolist(), range(len(rows)), strict=True))[:k]
-    chosen = np.array([place for _, _, place in order], np.int64)
-    return rows[chosen], scores[chosen]
+        return np.empty(0, np.int64)
+    if np.isnan(scores.max()):
+        np.copyto(scores, -np.inf, where=np.isnan(scores))
+    places = np.flatnonzero(scores >= max(_bound(scores, k), np.finfo(np.float32).min))
+    if len(places) > 2 * k:
+        reached = scores[places]
+        places = places[reached >= np.partition(reached, len(reached) - k)[len(reached) - k]]
+    ranked = sorted(zip((-scores[places]).tolist(), keys[places].tolist(), places.tolist(), strict=True))
+    return np.array([place for _, _, place in ranked[:k]], np.int64)
+
+
+def _bound(scores: np.ndarray, k: int) -> np.float32:
+    """A score that at least k scores reach, and few more than k."""
+    groups = len(scores) // GROUP
+    if groups < k * GROUPS_PER_RANK:
+        return np.partition(scores, len(scores) - k)[len(scores) - k]
+    maxima = scores[: groups * GROUP].reshape(GROUP, groups).max(axis=0)
+    return np.partition(maxima, groups - k)[groups - k]

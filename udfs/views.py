@@ -21,7 +21,7 @@ class ArrayTable:
             raise ValueError(f"table {spec.name}: rows {matrix.shape} for {len(keys)} keys of width {spec.width}")
         self.spec = spec
         self.keys = keys.astype(np.int64) if spec.key == "int64" else keys.astype(object)
-        self.matrix = np.ascontiguousarray(matrix, np.float32)
+        self.matrix = np.array(matrix, np.float32, order="C")
         self.live: np.ndarray | None = None
         self._initial = np.zeros(spec.width, np.float32) if initial is None else initial.astype(np.float32)
         self._numbers = {key: number for number, key in enumerate(self.keys.tolist())}
