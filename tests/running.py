@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.runtime import postgres
 from flinkms_sql.runtime.part import Part
 from flinkms_sql.runtime.state import PartState
@@ -23,7 +24,7 @@ class Running:
 
     supervisor: Supervisor | None = None
     parts: dict[str, PartState] = field(default_factory=dict)
-    error: BaseException | None = None
+    error: FlinkmsError | None = None
 
     def report(self, parts: Sequence[PartState]) -> None:
         self.parts = {part.name: part for part in parts}
@@ -31,7 +32,7 @@ class Running:
     def run(self) -> None:
         try:
             self.supervisor.run()
-        except BaseException as error:
+        except FlinkmsError as error:
             self.error = error
 
     def wait_ready(self) -> None:

@@ -85,12 +85,12 @@ def parts(settings: Settings, java: Java) -> tuple[Part, Part]:
         name="flink-jobmanager", address=f"http://{address}", environment=environment, prepare=prepare,
         command=command("flink-jobmanager", JOB_MANAGER,
                         flinkconf.jobmanager_java_options(settings.jobmanager_memory_mb)),
-        ready=lambda pid: _overview(address) is not None,
+        ready=lambda pid: overview(address) is not None,
     )
     task_manager = Part(
         name="flink-taskmanager", address=f"{settings.task_slots} slots", environment=environment, prepare=prepare,
         command=command("flink-taskmanager", TASK_MANAGER, memory.java_options),
-        ready=lambda pid: (_overview(address) or {}).get("slots-total", 0) > 0,
+        ready=lambda pid: (overview(address) or {}).get("slots-total", 0) > 0,
     )
     return job_manager, task_manager
 
@@ -117,7 +117,7 @@ def client_environment(settings: Settings, java: Java) -> dict[str, str]:
 
 def answers(address: str) -> bool:
     """Whether a session cluster with at least one slot answers at host:port."""
-    return (_overview(address) or {}).get("slots-total", 0) > 0
+    return (overview(address) or {}).get("slots-total", 0) > 0
 
 
 def free_ports(count: int) -> list[int]:
@@ -162,7 +162,7 @@ def _java_options(java: Java) -> tuple[str, ...]:
     return ("-XX:+IgnoreUnrecognizedVMOptions", *opened, *allowed)
 
 
-def _overview(address: str) -> dict[str, int] | None:
+def overview(address: str) -> dict[str, int] | None:
     """The answer of GET /overview, or None. Not urllib: it would ask a proxy for this machine."""
     host, _, port = address.rpartition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=REST_WAIT_S_MAX)
