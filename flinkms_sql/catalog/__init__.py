@@ -1,0 +1,1 @@
+"""The registry's side of the product: addresses, models, versions, aliases and jobs."""
