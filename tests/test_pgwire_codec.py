@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -196,4 +198,4 @@ def test_merged_runs_keep_every_byte_in_order(choice, data):
             seen.append(frame)
     assert b"".join(frame.raw for frame in seen) == stream
     if not cuts:
-        assert all(a.kind != b.kind or a.kind not in (b"D", b"d") for a, b in zip(seen, seen[1:]))
+        assert all(a.kind != b.kind or a.kind not in (b"D", b"d") for a, b in pairwise(seen))

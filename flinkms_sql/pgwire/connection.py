@@ -61,6 +61,11 @@ class ServerConnection:
         return not (talk.pending or talk.skipping or self._splitter.buffered) and talk.phase is Phase.READY
 
     @property
+    def awaiting(self) -> bytes | None:
+        """The kind of the oldest request that is not answered, or None."""
+        return self._conversation.pending[0][0] if self._conversation.pending else None
+
+    @property
     def copying_in(self) -> bool:
         """Whether the client was asked for COPY data."""
         return self._conversation.copying_in
@@ -126,13 +131,19 @@ class ServerConnection:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A server's message as bytes; ``request`` is the kind of request it completes, or None.
+    """A server's message as bytes, and what it means for the requests.
+
+    tag:      that of the request it belongs to (None when there is no request, or no tag).
+    finished: that request is answered.
+    dropped:  tags of requests that will get no answer because of this one.
 
     The message itself is decoded on demand: most of them are only passed on.
     """
 
     frame: Frame
-    request: bytes | None
+    tag: object
+    finished: bool
+    dropped: tuple[object, ...]
 
     def message(self) -> BackendMessage:
         """The decoded message. Not for runs of rows."""
@@ -154,9 +165,9 @@ class ClientConnection:
         return self._conversation.phase
 
     @property
-    def pending(self) -> tuple[bytes, ...]:
-        """Kinds of the requests that are not answered yet, oldest first."""
-        return tuple(self._conversation.pending)
+    def waiting(self) -> bool:
+        """Whether a request is not answered yet."""
+        return bool(self._conversation.pending)
 
     @property
     def skipping(self) -> bool:
@@ -167,7 +178,7 @@ class ClientConnection:
         """Add bytes the server sent."""
         self._splitter.feed(data)
 
-    def send(self, message: FrontendMessage) -> bytes:
+    def send(self, message: FrontendMessage, tag: object = None) -> bytes:
         """The bytes of a request. Raises LocalProtocolError when it is not allowed now."""
         data = frontend.encode(message)
         match message:
@@ -179,13 +190,13 @@ class ClientConnection:
                 kind = STARTUP
             case _:
                 kind = data[:1]
-        self.sent_raw(kind)
+        self.sent_raw(kind, tag)
         return data
 
-    def sent_raw(self, kind: bytes) -> None:
-        """Note a request whose bytes are passed on as they came."""
+    def sent_raw(self, kind: bytes, tag: object = None) -> bool:
+        """Note a request whose bytes are passed on as they came; False when the server will not answer it."""
         try:
-            self._conversation.client_sent(kind)
+            return self._conversation.client_sent(kind, tag)
         except ProtocolError as error:
             raise LocalProtocolError(error.message) from error
 
@@ -195,10 +206,11 @@ class ClientConnection:
         if frame is None:
             return None
         talk = self._conversation
-        request = talk.pending[0] if talk.pending else None
+        tag = talk.pending[0][1] if talk.pending else None
         authenticated = frame.kind == b"R" and frame.body == b"\0\0\0\0"
+        talk.dropped = []
         try:
-            done = talk.server_sent(frame.kind, authenticated=authenticated)
+            finished = talk.server_sent(frame.kind, authenticated=authenticated)
         except LocalProtocolError as error:
             raise ProtocolError(str(error)) from error
-        return Answer(frame, request if done else None)
+        return Answer(frame, tag, finished, tuple(tag for _, tag in talk.dropped))

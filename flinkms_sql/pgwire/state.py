@@ -90,19 +90,24 @@ _UNANSWERED = b"Hdcf"
 
 
 class Conversation:
-    """One connection's phase and its requests that wait for an answer, oldest first."""
+    """One connection's phase and its requests that wait for an answer, oldest first.
 
-    __slots__ = ("copying_in", "pending", "phase", "skipping")
+    A request may carry a ``tag``, whatever its sender wants to find again when it is answered or dropped.
+    """
+
+    __slots__ = ("copying_in", "dropped", "pending", "phase", "skipping")
 
     def __init__(self) -> None:
         self.phase = Phase.STARTING
-        self.pending: deque[bytes] = deque()
+        self.pending: deque[tuple[bytes, object]] = deque()
+        self.dropped: list[tuple[bytes, object]] = []
+        """Requests the last answer left without an answer of their own: an error's successors, Syncs inside COPY."""
         self.skipping = False
         """An error was answered and no Sync has come yet: extended requests get no answer."""
         self.copying_in = False
         """The server asked for COPY data and the client has not ended it yet."""
 
-    def client_sent(self, kind: bytes) -> bool:
+    def client_sent(self, kind: bytes, tag: object = None) -> bool:
         """Note a client's message; False when it is to be dropped unanswered. Raises ProtocolError when forbidden."""
         after = CLIENT[self.phase].get(kind)
         if after is None:
@@ -120,7 +125,7 @@ class Conversation:
             # A simple Query or a function call is skipped too: only Sync ends the series.
             return False
         if kind not in _UNANSWERED:
-            self.pending.append(kind)
+            self.pending.append((kind, tag))
         return True
 
     def server_sent(self, kind: bytes, *, authenticated: bool = False) -> bool:
@@ -138,7 +143,8 @@ class Conversation:
             if kind == b"E":
                 return False
             raise LocalProtocolError(f"answer {kind!r} without a request")
-        request = self.pending[0]
+        self.dropped = []
+        request = self.pending[0][0]
         if kind == b"E" and request in EXTENDED:
             self._fail()
             return True
@@ -161,12 +167,14 @@ class Conversation:
 
     def _drop_early_syncs(self) -> None:
         """Forget each Sync that was sent right behind the COPY: the server meets it inside the data."""
-        while len(self.pending) > 1 and self.pending[1] == b"S":
+        while len(self.pending) > 1 and self.pending[1][0] == b"S":
+            self.dropped.append(self.pending[1])
             del self.pending[1]
 
     def _fail(self) -> None:
         """Drop the requests up to the next Sync: they get no answer."""
         self.copying_in = False
-        while self.pending and self.pending[0] != b"S":
-            self.pending.popleft()
+        self.pending.popleft()
+        while self.pending and self.pending[0][0] != b"S":
+            self.dropped.append(self.pending.popleft())
         self.skipping = not self.pending
