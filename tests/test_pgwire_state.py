@@ -189,7 +189,7 @@ def test_plain_bytes_behind_an_ssl_request_are_refused():
 def test_a_request_that_cannot_be_decoded_can_be_answered():
     server, client = ready()
     server.receive(b"Q\0\0\0\x06\xff\0")
-    client.sent_raw(b"Q")
+    client.sent_raw(b"Q", "Q")
     with pytest.raises(FlinkmsError, match="invalid byte sequence"):
         server.next_request()
     assert answer(server, client, "EZ") == "-Q"

@@ -82,8 +82,8 @@ class ServerConnection:
     def next_request(self) -> Request | None:
         """The next request, or None when more bytes are needed. What an error has cancelled is passed over.
 
-        Raises ProtocolError (the connection cannot go on), or FlinkmsError for text that is not UTF-8: then the
-        request counts as received, and is to be answered by an error.
+        Raises ProtocolError: the connection cannot go on. Raises MalformedMessage, or FlinkmsError for text that is
+        not UTF-8: the request counts as received, and is to be answered by an error.
         """
         while (frame := self._splitter.next_frame()) is not None:
             if not frame.kind:
@@ -168,6 +168,10 @@ class ClientConnection:
     def waiting(self) -> bool:
         """Whether a request is not answered yet."""
         return bool(self._conversation.pending)
+
+    def tags(self) -> list[object]:
+        """Tags of the requests that are not answered yet."""
+        return [tag for _, tag in self._conversation.pending]
 
     @property
     def skipping(self) -> bool:

@@ -34,7 +34,7 @@ from flinkms_sql.pgwire.messages import (
     Target,
     Terminate,
 )
-from flinkms_sql.pgwire.wire import Body, ProtocolError, cstring, framed
+from flinkms_sql.pgwire.wire import Body, MalformedMessage, ProtocolError, cstring, framed
 
 # PostgreSQL src/include/libpq/pqcomm.h
 _CANCEL_CODE = 1234 << 16 | 5678
@@ -97,7 +97,7 @@ def _bind(body: Body) -> Bind:
     formats = _formats(body)
     values = tuple(body.value() for _ in range(body.count()))
     if len(formats) > 1 and len(formats) != len(values):
-        raise ProtocolError(f"bind message has {len(formats)} parameter formats but {len(values)} parameters")
+        raise MalformedMessage(f"bind message has {len(formats)} parameter formats but {len(values)} parameters")
     return Bind(portal=portal, statement=statement, formats=formats, values=values, result_formats=_formats(body))
 
 
@@ -105,14 +105,14 @@ def _formats(body: Body) -> tuple[int, ...]:
     formats = tuple(body.int16() for _ in range(body.count()))
     for code in formats:
         if code not in (0, 1):
-            raise ProtocolError(f"unsupported format code: {code}")
+            raise MalformedMessage(f"unsupported format code: {code}")
     return formats
 
 
 def _target(body: Body) -> Target:
     byte = body.byte()
     if byte not in _TARGETS:
-        raise ProtocolError(f"invalid DESCRIBE or CLOSE message subtype {byte[0]}")
+        raise MalformedMessage(f"invalid DESCRIBE or CLOSE message subtype {byte[0]}")
     return _TARGETS[byte]
 
 

@@ -25,6 +25,10 @@ class ProtocolError(FlinkmsError):
         super().__init__(errors.PROTOCOL_VIOLATION, message, detail=detail)
 
 
+class MalformedMessage(ProtocolError):
+    """One message cannot be read, but where it ends is known: the connection can go on after an error."""
+
+
 class LocalProtocolError(RuntimeError):
     """This process was about to send what the state table forbids: our fault, a bug."""
 
@@ -56,7 +60,7 @@ class Body:
         """The next ``count`` bytes."""
         start, end = self._at, self._at + count
         if count < 0 or end > len(self._data):
-            raise ProtocolError("insufficient data left in message")
+            raise MalformedMessage("insufficient data left in message")
         self._at = end
         return self._data[start:end]
 
@@ -84,7 +88,7 @@ class Body:
         """Bytes up to the next zero byte, which is passed over."""
         end = self._data.find(b"\0", self._at)
         if end < 0:
-            raise ProtocolError("invalid string in message")
+            raise MalformedMessage("invalid string in message")
         start, self._at = self._at, end + 1
         return self._data[start:end]
 
@@ -102,7 +106,7 @@ class Body:
     def end(self) -> None:
         """Check that nothing is left."""
         if self._at != len(self._data):
-            raise ProtocolError("invalid message format")
+            raise MalformedMessage("invalid message format")
 
 
 def cstring(text: str) -> bytes:
