@@ -102,6 +102,16 @@ public final class BlockReader {
         return validityAt[column] >= 0 && data.get(validityAt[column] + row) == 0;
     }
 
+    /** Whether any row of a column is NULL. */
+    public boolean hasNulls(int column) {
+        for (int row = 0; validityAt[column] >= 0 && row < rows; row++) {
+            if (isNull(column, row)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     public boolean getBoolean(int column, int row) {
         return getByte(column, row) != 0;
     }

@@ -1,9 +1,10 @@
 package org.flinkms.connector.format;
 
-import java.io.Serializable;
-import java.util.Objects;
 import org.apache.flink.table.types.logical.ArrayType;
 import org.apache.flink.table.types.logical.LogicalType;
+
+import java.io.Serializable;
+import java.util.Objects;
 
 /** Type of a block's column: scalars of one element type, lists of them, or vectors of one fixed width. */
 public final class ColumnType implements Serializable {

@@ -1,11 +1,12 @@
 package org.flinkms.connector.format;
 
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Optional;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 
 /** The file {@code committed} of a partition: up to where completed checkpoints vouch for it. */
 public final class CommittedFile {

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.UUID;
 
 /**
  * Files that appear whole or not at all, and stay after a power failure.
@@ -16,9 +17,9 @@ import java.nio.file.StandardOpenOption;
 public final class DurableFiles {
     private DurableFiles() {}
 
-    /** Replaces or creates {@code target} with {@code content}. */
+    /** Replaces or creates {@code target} with {@code content}; of two at once, the later one wins whole. */
     public static void replace(Path target, byte[] content) throws IOException {
-        Path hidden = target.resolveSibling("." + target.getFileName() + ".new");
+        Path hidden = target.resolveSibling("." + target.getFileName() + "." + UUID.randomUUID());
         try (FileChannel channel = FileChannel.open(hidden, StandardOpenOption.CREATE,
                 StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
             writeFully(channel, ByteBuffer.wrap(content));

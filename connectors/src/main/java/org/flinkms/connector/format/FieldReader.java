@@ -1,12 +1,13 @@
 package org.flinkms.connector.format;
 
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import org.apache.flink.table.data.GenericArrayData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
 /** Takes one non-null value out of a block as Flink's internal data structure; chosen once per column. */
 @FunctionalInterface

@@ -1,18 +1,24 @@
 package org.flinkms.connector.format;
 
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+
 import java.io.IOException;
+import java.io.Serializable;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 
 /** Tables of a version of a model, as {@code version.json} lists them; the index in the list is a bundle's tag. */
-public final class ModelSchema {
+public final class ModelSchema implements Serializable {
+    private static final long serialVersionUID = 1L;
+
     public static final String FILE = "version.json";
 
     /** One table: rows of {@code width} floats under integer or text keys. */
-    public static final class Table {
+    public static final class Table implements Serializable {
+        private static final long serialVersionUID = 1L;
+
         private final String name;
         private final boolean textKey;
         private final int width;
@@ -48,16 +54,16 @@ public final class ModelSchema {
         }
     }
 
-    private final List<Table> tables;
+    private final ArrayList<Table> tables;
     private final int partitions;
 
     private ModelSchema(List<Table> tables, int partitions) {
-        this.tables = Collections.unmodifiableList(tables);
+        this.tables = new ArrayList<>(tables);
         this.partitions = partitions;
     }
 
     public List<Table> tables() {
-        return tables;
+        return Collections.unmodifiableList(tables);
     }
 
     /** Number of partitions, by hash of key, of every table's log. */

@@ -1,8 +1,9 @@
 package org.flinkms.connector.format;
 
-import java.util.List;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.types.logical.LogicalType;
+
+import java.util.List;
 
 /** Gives rows of a block back as Flink's internal rows; a projection is a list of fewer columns. */
 public final class RowReader {

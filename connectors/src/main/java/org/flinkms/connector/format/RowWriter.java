@@ -1,9 +1,10 @@
 package org.flinkms.connector.format;
 
-import java.util.ArrayList;
-import java.util.List;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.LogicalType;
+
+import java.util.ArrayList;
+import java.util.List;
 
 /** Puts fields of rows into columns of a block. */
 public final class RowWriter {

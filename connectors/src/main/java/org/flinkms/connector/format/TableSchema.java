@@ -1,5 +1,11 @@
 package org.flinkms.connector.format;
 
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ArrayNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.utils.LogicalTypeParser;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -8,11 +14,6 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ArrayNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
-import org.apache.flink.table.types.logical.LogicalType;
-import org.apache.flink.table.types.logical.utils.LogicalTypeParser;
 
 /** Columns of a stream ({@code stream.json}) or of a keyed table ({@code table.json}), as its directory records them. */
 public final class TableSchema {
@@ -64,6 +65,15 @@ public final class TableSchema {
             }
         }
         return payload;
+    }
+
+    /** Types of the block columns that hold the {@link #payload}. */
+    public List<ColumnType> payloadColumns() {
+        List<ColumnType> columns = new ArrayList<>();
+        for (int field : payload()) {
+            columns.add(ColumnType.of(types.get(field)));
+        }
+        return columns;
     }
 
     /** The schema of the stream or keyed table in {@code directory}; empty when it holds neither. */
