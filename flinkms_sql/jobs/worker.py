@@ -1,0 +1,175 @@
+"""What runs inside Flink's Python workers over a served version: predict, learn, evaluate.
+
+Each function opens the version's replica in its worker: keys cross the boundary from the JVM, rows do not
+(docs/performance.md: 3 us for a row of keys, 25 us for one that carries 400 bytes). The replica is the same class as in
+the frontend and the kernels are the same functions, so a prediction has the same bits. Must not know about the catalog:
+everything a worker needs is captured in a ``Served`` value when the job is compiled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pyflink.table import DataTypes
+from pyflink.table.udf import AggregateFunction, FunctionContext, ScalarFunction, udaf, udf
+
+from flinkms_sql.modellog.replica import VersionReplica
+from flinkms_sql.types import SqlType
+from udfs import metrics
+from udfs.algorithms import configure
+from udfs.block import Column, decode_block, encode_block, encode_bundle
+from udfs.model import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """One version as a worker finds it: the directory of its log, and how its model is configured."""
+
+    path: str
+    algorithm: str
+    options: Mapping[str, str]
+    input_types: tuple[str, ...]
+
+    def open(self) -> tuple[Model, VersionReplica]:
+        """The configured model and a replica that has read the log to its end."""
+        model = configure(self.algorithm, dict(self.options), self.input_types)
+        replica = VersionReplica(Path(self.path))
+        while replica.poll():
+            pass
+        return model, replica
+
+
+def to_column(series: pd.Series, sql_type: SqlType) -> Column:
+    """A worker's pandas Series as a Column of the declared type; None and NaN of an object column are NULL."""
+    if sql_type.is_array:
+        return _to_list_column(series, sql_type)
+    if sql_type is SqlType.STRING:
+        valid = series.notna().to_numpy()
+        values = series.to_numpy(dtype=object)
+        return Column(np.where(valid, values, ""), None if valid.all() else valid)
+    values = series.to_numpy()
+    dtype = np.dtype(sql_type.value.dtype)
+    if values.dtype == dtype:
+        return Column(values)
+    valid = series.notna().to_numpy()
+    if valid.all():
+        return Column(values.astype(dtype))
+    return Column(series.fillna(0).to_numpy().astype(dtype), valid)
+
+
+def _to_list_column(series: pd.Series, sql_type: SqlType) -> Column:
+    valid = series.notna().to_numpy()
+    dtype = np.dtype(sql_type.value.dtype)
+    lists = [np.asarray(value, dtype) if present else np.empty(0, dtype) for value, present in zip(series, valid)]
+    offsets = np.zeros(len(lists) + 1, np.int64)
+    np.cumsum([len(item) for item in lists], out=offsets[1:])
+    values = np.concatenate(lists) if lists else np.empty(0, dtype)
+    return Column(values, None if valid.all() else valid, offsets)
+
+
+def to_series(column: Column) -> pd.Series:
+    """A DOUBLE column as the Series a pandas function returns; NULL is None."""
+    if column.valid is None:
+        return pd.Series(column.values)
+    return pd.Series(np.where(column.valid, column.values, None), dtype=object)
+
+
+class _ServedFunction(ScalarFunction):
+    """A function over one served version, opened once a worker."""
+
+    def __init__(self, served: Served) -> None:
+        self.served = served
+
+    def open(self, function_context: FunctionContext) -> None:
+        self.model, self.replica = self.served.open()
+        self.types = [SqlType[name] for name in self.served.input_types]
+
+    def close(self) -> None:
+        self.replica.close()
+
+    def columns(self, series: Sequence[pd.Series]) -> list[Column]:
+        return [to_column(values, kind) for values, kind in zip(series, self.types)]
+
+
+class Predict(_ServedFunction):
+    """``predict(args…) -> DOUBLE`` for one version, vectorized."""
+
+    def eval(self, *args: pd.Series) -> pd.Series:
+        self.replica.poll()
+        return to_series(self.model.predict(self.replica, self.columns(args)))
+
+
+class Learn(_ServedFunction):
+    """``learn(args…, label) -> BYTES``: the push bundle of a whole batch in its first row, NULL in the others.
+
+    One value a batch, because a value costs the boundary more than its bytes do.
+    """
+
+    def open(self, function_context: FunctionContext) -> None:
+        super().open(function_context)
+        self.table_index = {spec.name: index for index, spec in enumerate(self.model.tables())}
+
+    def eval(self, *args: pd.Series) -> pd.Series:
+        self.replica.poll()
+        *inputs, label = args
+        pushes = self.model.learn(self.replica, self.columns(inputs), to_column(label, SqlType.DOUBLE))
+        entries = [
+            (self.table_index[push.table], encode_block([
+                (SqlType.BIGINT.value.code if push.keys.dtype != object else SqlType.STRING.value.code, Column(push.keys)),
+                (SqlType.INT.value.code, Column(push.counts)),
+                (SqlType.FLOAT.value.code, Column(push.deltas)),
+            ]))
+            for push in pushes if len(push.keys)
+        ]
+        carried: list[bytes | None] = [None] * len(label)
+        if entries:
+            carried[0] = encode_bundle(entries)
+        return pd.Series(carried, dtype=object)
+
+
+class Evaluate(AggregateFunction):
+    """``evaluate(block) -> STRING``: JSON of udfs.metrics over packed (args…, label) blocks, the version as it is served."""
+
+    def __init__(self, served: Served) -> None:
+        self.served = served
+
+    def open(self, function_context: FunctionContext) -> None:
+        self.model, self.replica = self.served.open()
+
+    def close(self) -> None:
+        self.replica.close()
+
+    def create_accumulator(self) -> list:
+        return []
+
+    def accumulate(self, accumulator: list, *args: pd.Series) -> None:
+        accumulator.extend(args[0])
+
+    def get_value(self, accumulator: list) -> str:
+        return json.dumps(evaluate_blocks(self.model, self.replica, accumulator))
+
+
+def evaluate_blocks(model: Model, replica: VersionReplica, blocks: Sequence[bytes]) -> dict[str, float | int]:
+    """Metrics of ``model`` over blocks of (args…, label); see udfs.metrics.evaluate for the keys."""
+    parts = [decode_block(block) for block in blocks]
+    return metrics.evaluate(model, replica, ((columns[:-1], columns[-1]) for columns in parts))
+
+
+def predict_function(served: Served):
+    """The registered form of Predict."""
+    return udf(Predict(served), result_type=DataTypes.DOUBLE(), func_type="pandas")
+
+
+def learn_function(served: Served):
+    """The registered form of Learn."""
+    return udf(Learn(served), result_type=DataTypes.BYTES(), func_type="pandas", deterministic=False)
+
+
+def evaluate_function(served: Served):
+    """The registered form of Evaluate."""
+    return udaf(Evaluate(served), result_type=DataTypes.STRING(), func_type="pandas")
