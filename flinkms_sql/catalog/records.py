@@ -63,6 +63,13 @@ class ModelRecord:
     recommends: bool
     created_at: datetime
 
+    def __post_init__(self) -> None:
+        if not self.inputs or not self.outputs:
+            raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f'model "{self.name}" needs an input and an output')
+        if self.recommends and len(self.inputs) != 2:
+            raise FlinkmsError(errors.INVALID_PARAMETER_VALUE,
+                               f'model "{self.name}" recommends, so it needs two inputs, not {len(self.inputs)}')
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOutcome:
@@ -200,24 +207,21 @@ class Snapshot:
     def as_of(self, model: str, at: datetime, alias: str = LIVE) -> VersionRecord:
         """The version an alias named at a moment. Raises 42704 when it named none then."""
         self._known(model)
-        number = version_at(self.history.get((model, alias), ()), at)
-        if number is None:
-            raise FlinkmsError(errors.UNDEFINED_OBJECT,
-                               f'alias "{alias}" of model "{model}" named no version at {at.isoformat(sep=" ")}',
-                               hint="flinkms.alias_history shows what was live when.")
-        return self.by_number(model, number)
+        return self.by_number(model, version_at(self.history.get((model, alias), ()), at, model=model, alias=alias))
 
     def _known(self, model: str) -> None:
         if model not in self.models:
             raise unknown("model", model)
 
 
-def version_at(history: Sequence[AliasChange], at: datetime) -> int | None:
-    """The version that the history of one alias shows at a moment, or None."""
+def version_at(history: Sequence[AliasChange], at: datetime, *, model: str, alias: str) -> int:
+    """The version that the history of one alias shows at a moment. Raises 42704 when it named none then."""
     for change in reversed(history):
         if change.valid_from <= at and (change.valid_to is None or at < change.valid_to):
             return change.version
-    return None
+    raise FlinkmsError(errors.UNDEFINED_OBJECT,
+                       f'alias "{alias}" of model "{model}" named no version at {at.isoformat(sep=" ")}',
+                       hint="flinkms.alias_history shows what was live when.")
 
 
 ROLLBACK = "rollback"
@@ -254,3 +258,28 @@ def wrong_state(model: str, version: int, state: str, needed: str) -> FlinkmsErr
     """The error for a version that is not in the state an operation needs."""
     return FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE,
                         f'version {version} of model "{model}" is {state}, not {needed}')
+
+
+def still_named(model: str, version: int, aliases: Sequence[str]) -> FlinkmsError:
+    """The error for retiring a version that is served."""
+    return FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE,
+                        f'version {version} of model "{model}" is named by alias {", ".join(aliases)}')
+
+
+def nothing_before(model: str, alias: str) -> FlinkmsError:
+    """The error for a rollback of an alias that only ever named one version."""
+    return FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE,
+                        f'alias "{alias}" of model "{model}" has no earlier version')
+
+
+def job_ended(job: JobRecord) -> FlinkmsError:
+    """The error for a change of a job that has ended."""
+    return FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, f"job {job.id} is already {job.state}")
+
+
+def check_droppable(model: str, alias: str) -> None:
+    """Raises 55000 for the alias live: addresses without a version mean it."""
+    if alias == LIVE:
+        raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE,
+                           f'alias "{LIVE}" of model "{model}" cannot be dropped',
+                           hint="Drop the model, or promote another version.")

@@ -11,7 +11,7 @@ COMMENT ON COLUMN flinkms.models.recommends IS 'recommend() and similar() apply 
 -- One row, raised by every statement that changes what a frontend's snapshot holds, in the same transaction:
 -- two snapshots with the same generation are the same.
 CREATE TABLE flinkms.generation (
-    only   boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     value  bigint NOT NULL
 );
 INSERT INTO flinkms.generation (value) VALUES (0);

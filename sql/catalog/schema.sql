@@ -15,6 +15,9 @@ INSERT INTO flinkms.migrations (name, sha256) VALUES (%(name)s, %(sha256)s)
 -- name: change_lock
 SELECT pg_advisory_xact_lock(5066549580791376), clock_timestamp() AS at
 
+-- name: one_moment
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY
+
 -- name: generation
 SELECT value FROM flinkms.generation
 
