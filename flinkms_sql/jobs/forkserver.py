@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from flinkms_sql.jobs.launcher import MESSAGE_BYTES_MAX, STANDARD_STREAMS
+from flinkms_sql.jobs.launcher import MESSAGE_BYTES_MAX, STANDARD_STREAMS, at_socket
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def serve(path: Path) -> None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)
     try:
-        listener.bind(str(path))
+        at_socket(listener.bind, str(path))
     finally:
         os.umask(mask)
     listener.listen(BACKLOG_MAX)
@@ -169,3 +169,8 @@ def run_module(request: dict) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    serve(Path(sys.argv[1]))

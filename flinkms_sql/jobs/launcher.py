@@ -27,13 +27,24 @@ def main(server, arguments):
     os.execv(sys.executable, [sys.executable, *arguments])
 
 
+def at_socket(action, path):
+    """Bind or connect (``action``) at a socket's path, which may be longer than the 107 bytes an address holds."""
+    directory = os.open(os.path.dirname(path), os.O_RDONLY)
+    try:
+        short = f"/proc/self/fd/{directory}/{os.path.basename(path)}"
+        action(short if os.path.isdir(f"/proc/self/fd/{directory}") else path)
+    finally:
+        os.close(directory)
+
+
 def connect(server):
     """A connection to the fork server, or None."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(CONNECT_S_MAX)
     try:
-        connection.connect(server)
+        at_socket(connection.connect, server)
     except OSError:
+        connection.close()
         return None
     connection.settimeout(None)
     return connection
