@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Literal
 
 from flinkms_sql import errors
@@ -17,11 +17,11 @@ POLL_S = 0.05
 
 
 def follow_job(
-    store: Store, job_id: int, *, until: Literal["finished", "running", "canceled"] = "finished"
-) -> Iterator[Progress]:
-    """Yield progress until the job has reached ``until`` (or ended); returns its record.
+    store: Store, job_id: int, *, until: Literal["finished", "running", "canceled"] = "finished", cancel: bool = True
+) -> Generator[Progress, None, JobRecord]:
+    """Yield progress until the job has reached ``until`` (or ended); returns its record. Raises the job's own error.
 
-    When the generator is closed while the job is on its way, the job is asked to cancel. Raises the job's own error.
+    When the generator is closed while the job is on its way, the job is asked to cancel, unless ``cancel`` is False.
     """
     shown = None
     try:
@@ -35,7 +35,7 @@ def follow_job(
                 yield progress
             time.sleep(POLL_S)
     except GeneratorExit:
-        if until != "canceled":
+        if cancel and until != "canceled":
             store.set_desired(job_id, "canceled")
         raise
 
