@@ -18,7 +18,7 @@ from flinkms_sql.deploy.flinkcalls import version_of, with_functions
 from flinkms_sql.deploy.follow import follow_job
 from flinkms_sql.deploy.stages import Stage, standing_job, training_job
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.modellog.stream import Stream
+from flinkms_sql.modellog.stream import Stream, StreamColumn
 from flinkms_sql.query.flinkquery import FlinkQuery
 from flinkms_sql.query.statements import statement as ast
 from flinkms_sql.types import SqlType
@@ -79,7 +79,7 @@ class Deployer:
         path = None
         if statement.options.get("connector") == "flinkms":
             path = Path(statement.options.get("path") or self.warehouse / "streams" / statement.name)
-            Stream.create(path, [(column.name, column.type) for column in statement.columns], exist_ok=True)
+            _attach_stream(path, statement)
         self.store.create_table(
             name=statement.name, kind="flink" if path is None else "stream", columns=_columns(statement.columns),
             options=statement.options, definition=statement.definition, path=None if path is None else str(path),
@@ -215,6 +215,16 @@ def configured(algorithm: str, options: Mapping[str, str], inputs: tuple[ast.Col
     except OptionError as error:
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, str(error), position=position,
                            hint="docs/sql.md lists the options of each algorithm.") from error
+
+
+def _attach_stream(path: Path, statement: ast.CreateTable) -> None:
+    """Make the stream's directory; one that is there with the same columns (after DROP TABLE) is taken up again."""
+    columns = tuple(StreamColumn(name=column.name, type=column.type) for column in statement.columns)
+    if not (path / "stream.json").exists():
+        Stream.create(path, columns)
+    elif Stream.open(path).columns != columns:
+        raise FlinkmsError(errors.DUPLICATE_TABLE, f'the warehouse holds a stream "{statement.name}" with other columns',
+                           hint=f"Remove {path}, or declare its columns.", position=statement.position)
 
 
 def _columns(columns: tuple[ast.Column, ...]) -> tuple[Column, ...]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord, TrainingOutcome
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.context import JobContext, input_types
 from flinkms_sql.jobs.environment import BULK, Workspace
-from flinkms_sql.modellog.version import VersionFile, write_version
+from flinkms_sql.modellog.version import Table, Version, write_version
 from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
 from udfs.flink import fit_function
@@ -82,7 +84,14 @@ def _publish(job: JobRecord, model: Model, options: dict[str, str], directory: P
         fit = json.loads((directory / "fit.json").read_text())
     except OSError as error:
         raise FlinkmsError(errors.IO_ERROR, f"training left no {error.filename}") from error
-    write_version(directory, VersionFile.of(model, fit, partitions=LOG_PARTITIONS))
+    constants = {name: np.asarray(value, np.float64) for name, value in fit["constants"].items()}
+    initial = model.initial_rows(constants)
+    write_version(directory, Version(
+        algorithm=model.algorithm, options=options, input_types=tuple(kind.name for kind in types),
+        partitions=LOG_PARTITIONS, constants=constants,
+        tables=tuple(Table(name=spec.name, key=spec.key, width=spec.width, initial=initial.get(spec.name))
+                     for spec in model.tables()),
+    ))
     outcome = TrainingOutcome(
         training_rows=fit["rows_read"], failed_rows=fit["rows_failed"], failures=fit["failures"],
         duration_ms=fit["duration_ms"], code_hash=fit["code_hash"], training_metrics=fit["metrics"],
