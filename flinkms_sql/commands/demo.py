@@ -103,10 +103,10 @@ def show_ratings(settings: Settings, ratings, user: int) -> None:
             for item, name in ratings.titles.items():
                 copy.write_row((item, name))
         title(f"recommend('rec', {user}, 10)", "through psql" if shutil.which("psql") else "through psycopg")
-        ask(settings, queries["top_ten"] % {"user": user}, connection)
+        ask(settings, queries["top_ten"], user, connection)
         learn_ratings(connection, queries, user)
         title(f"recommend('rec', {user}, 10)", "after these ratings")
-        ask(settings, queries["top_ten"] % {"user": user}, connection)
+        ask(settings, queries["top_ten"], user, connection)
         title("EVALUATE MODEL rec", "as it is served now")
         print_metrics(connection.execute(queries["evaluate_ratings"]).fetchall())
 
@@ -158,13 +158,15 @@ def show_diagnoses(settings: Settings) -> None:
     print_metrics(rows)
 
 
-def ask(settings: Settings, text: str, connection) -> None:
+def ask(settings: Settings, query: str, user: int, connection) -> None:
     """Print a query's rows as psql shows them; through psycopg where psql is not installed."""
     if shutil.which("psql"):
+        # The same parameter, as a psql variable.
         subprocess.run(["psql", "-X", "-h", settings.host, "-p", str(settings.port), "-U", DATABASE, "-d", DATABASE,
-                        "-c", text], check=True)
+                        "-v", "ON_ERROR_STOP=1", "-v", f"user={user}"],
+                       input=query.replace("%(user)s", ":user") + ";", text=True, check=True)
         return
-    for row in connection.execute(text):
+    for row in connection.execute(query, {"user": user}):
         console.print(*row, sep="  ")
 
 
