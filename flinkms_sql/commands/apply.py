@@ -1,4 +1,7 @@
-"""``flinkms apply FILE`` and ``flinkms plan FILE``: a deployment file, stage by stage."""
+"""Carry out a deployment file, statement by statement; what is already true is left alone.
+
+``flinkms plan`` prints the very stages that this carries out.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +25,14 @@ from flinkms_sql.query.script import read_script
 from flinkms_sql.settings import Settings
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of both commands."""
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of apply and of plan."""
     parser.add_argument("file", type=Path, help="deployment file: SQL statements, ${NAME} inside quotes is a variable")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="variables",
                         help="value of a variable; else the environment's")
 
 
-def plan(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Print what applying the file would do."""
-    with open_deployer(settings) as deployer:
-        for stage in read_stages(arguments.file, variables(arguments.variables), deployer):
-            print(stage)
-    return 0
-
-
-def apply(arguments: argparse.Namespace, settings: Settings) -> int:
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Carry the file out, with progress; what is already true is left alone."""
     with open_deployer(settings) as deployer:
         apply_stages(read_stages(arguments.file, variables(arguments.variables), deployer), deployer)

@@ -1,4 +1,4 @@
-"""``flinkms demo``: the whole path on real ratings: deploy a file, train on Flink, ask over Postgres, learn from an INSERT.
+"""Show the whole path on real ratings: deploy a file, train on Flink, ask over Postgres, learn from an INSERT.
 
 Everything it does a user could type; it only chooses the data, the order, and a directory and ports of its own.
 """
@@ -37,13 +37,13 @@ CHANGE_WAIT_S_MAX = 30.0
 console = Console(highlight=False)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the demo."""
     parser.add_argument("--keep-up", action="store_true", help="leave the deployment running, on the default port")
     parser.add_argument("--user", type=int, default=42, help="whose top ten is shown (default: 42)")
 
 
-def demo(arguments: argparse.Namespace, settings: Settings) -> int:
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run the demo; 0 when every step did what it says."""
     if not arguments.keep_up:
         settings = replace(settings, data_dir=settings.data_dir / "demo", port=free_ports(1)[0])
