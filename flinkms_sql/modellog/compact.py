@@ -8,6 +8,7 @@ begins by hiding what it deletes under a dot-name.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import re
 import shutil
@@ -67,29 +68,21 @@ def retire(path: Path, now: float, keep_s: float) -> list[Path]:
     with _only_one(path):
         current, _ = read_manifest(path)
         numbers = sorted(_numbers(path))
-        kept = _number(current)
-        gone = [path / _name(kept)][:0]
-        for number, following in zip(numbers, numbers[1:]):
-            if number >= kept:
-                break
-            if _age(path / _name(following) / "base.json", now) >= keep_s:
+        kept = int(current.removeprefix("base-"))
+        gone: list[Path] = []
+        for number, following in itertools.pairwise(numbers):
+            if number < kept and _age(path / _name(following) / "base.json", now) >= keep_s:
                 gone.append(path / _name(number))
-        remaining = [number for number in numbers if path / _name(number) not in gone]
-        oldest = read_base(path / _name(remaining[0]))
+        oldest = next(path / _name(number) for number in numbers if path / _name(number) not in gone)
         for base in gone:
-            hidden = path / f".{base.name}"
-            _delete(base, hidden)
-        for partition, position in oldest.positions.items():
+            _delete_base(base)
+        for partition, position in read_base(oldest).positions.items():
             gone += _covered(path / "log" / partition, position, now, keep_s)
         return gone
 
 
 def _name(number: int) -> str:
     return f"base-{number:06d}"
-
-
-def _number(name: str) -> int:
-    return int(name.removeprefix("base-"))
 
 
 def _numbers(path: Path) -> list[int]:
@@ -164,7 +157,7 @@ def _covered(log: Path, position: Position, now: float, keep_s: float) -> list[P
             before = epoch < position.epoch or (epoch == position.epoch and holding is not None and start < holding)
             file = segments.file(epoch, start)
             if before and _age(file, now) >= keep_s:
-                _delete(file, None)
+                _delete_file(file)
                 gone.append(file)
     if gone:
         sync_directory(log)
@@ -178,15 +171,20 @@ def _age(file: Path, now: float) -> float:
         raise io_error(error, file, "read") from error
 
 
-def _delete(path: Path, hidden: Path | None) -> None:
-    """Delete a file, or a directory that is hidden first."""
+def _delete_base(path: Path) -> None:
+    """Hide a base's directory, then delete it: nobody sees half of it."""
+    hidden = path.with_name(f".{path.name}")
     try:
-        if hidden is None:
-            path.unlink()
-            return
         if hidden.exists():
             shutil.rmtree(hidden)
         os.rename(path, hidden)
         shutil.rmtree(hidden)
+    except OSError as error:
+        raise io_error(error, path, "delete") from error
+
+
+def _delete_file(path: Path) -> None:
+    try:
+        path.unlink()
     except OSError as error:
         raise io_error(error, path, "delete") from error

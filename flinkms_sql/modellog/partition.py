@@ -87,14 +87,27 @@ class PartitionReader:
         Raises FlinkmsError XX001 for damage, 58030 for a file that is missing or unreadable.
         """
         events: list[Frame | Superseded] = []
+        try:
+            self._gather(events, bytes_max)
+        except FlinkmsError:
+            if not events:  # else they come first: the next call meets the same error, unless it has healed
+                raise
+        return events
+
+    def _gather(self, events: list[Frame | Superseded], bytes_max: int) -> None:
         while bytes_max > 0:
             frames = self._read(bytes_max)
             if frames:
                 events += frames
                 bytes_max -= frames[-1].end.offset - frames[0].start.offset
-            elif not (self._unexplored and self._advance(events)) and not self._scan():
+            elif self._unexplored:
+                self._unexplored = self._advance(events)
+            elif not self._scan():
                 break
-        return events
+
+    def follows(self, epoch: int) -> bool:
+        """Whether the log is known to contain the epoch: nothing that it supersedes is returned any more."""
+        return epoch in self._ends
 
     def _scan(self) -> bool:
         """List the directory when that is due; what was listed is explored after one more read of the open file."""
@@ -109,7 +122,6 @@ class PartitionReader:
 
     def _advance(self, events: list[Frame | Superseded]) -> bool:
         """Having read all of the open file: go to where the listed files say the log continues. False: nowhere."""
-        self._unexplored = False
         if not self._ends:
             return False
         if self.position is None:
@@ -162,7 +174,6 @@ class PartitionReader:
     def _go(self, position: Position) -> bool:
         self.close()
         self.position = position
-        self._unexplored = True
         return True
 
     def _open(self) -> bool:
@@ -220,10 +231,10 @@ class PartitionReader:
             return []
         if len(data) == PROBE_BYTES and bytes_max > PROBE_BYTES:
             data += self._pread(PROBE_BYTES, bytes_max - PROBE_BYTES)
-        frames, problem = self._parse(data, limit)
+        frames, problem = self._parse(data, limit, bytes_max)
         if not frames and problem is not None:
             if isinstance(problem, Incomplete) and problem.size > len(data):
-                frames, problem = self._parse(self._pread(0, problem.size), limit)
+                frames, problem = self._parse(self._pread(0, problem.size), limit, bytes_max)
             if not frames:
                 self._judge(problem)
                 return []
@@ -231,11 +242,14 @@ class PartitionReader:
             self.position = frames[-1].end
         return frames
 
-    def _parse(self, data: bytes, limit: int | None) -> tuple[list[Frame], Incomplete | Malformed | None]:
+    def _parse(
+        self, data: bytes, limit: int | None, bytes_max: int
+    ) -> tuple[list[Frame], Incomplete | Malformed | None]:
+        """Whole frames at the start of ``data``, and what stands after them when it is no frame."""
         view = memoryview(data)
         frames: list[Frame] = []
         at, position = 0, self.position
-        while at < len(view) and (limit is None or position.offset < limit):
+        while at < min(len(view), bytes_max) and (limit is None or position.offset < limit):
             found = parse_frame(view, at, position)
             if not isinstance(found, Frame):
                 return frames, found

@@ -197,19 +197,14 @@ class _Partition:
     def poll(self, table: TableReplica, bytes_max: int) -> int | None:
         """Apply what is new to the table; the number of records, or None when the table has to be loaded again.
 
-        After an error the partition stays where it is and every further call raises it again.
+        After a frame that cannot be applied every further call raises the same error.
         """
         if self.failure is not None:
             raise self.failure
-        try:
-            events = self.reader.poll(bytes_max)
-            return self._apply(table, events) if events else 0
-        except FlinkmsError as error:
-            self.failure = error
-            raise
+        events = self.reader.poll(bytes_max)
+        return self._apply(table, events) if events else 0
 
     def _apply(self, table: TableReplica, events: list[Frame | Superseded]) -> int | None:
-        self._look()
         records = 0
         for event in events:
             if isinstance(event, Superseded):
@@ -222,13 +217,15 @@ class _Partition:
             try:
                 undo = table.apply(event.columns(), keep=None if committed else event.end)
             except ValueError as error:
-                raise corrupted(self.path, f"frame {event.start.epoch}/{event.start.offset}: {error}") from error
+                self.failure = corrupted(self.path, f"frame {event.start.epoch}/{event.start.offset}: {error}")
+                raise self.failure from error
             if undo is None:
                 self._complete_from = event.end
             else:
                 self._undos.append(undo)
                 self._undo_bytes += undo.bytes
             records += event.rows
+        self._look()
         while self._undo_bytes > UNDO_BYTES_MAX:
             self._forget()
         return records
@@ -239,8 +236,11 @@ class _Partition:
         if now < self._look_at:
             return
         self._look_at = now + COMMITTED_INTERVAL_S
-        self._committed = read_committed(self.path)
-        while self._committed is not None and self._undos and self._undos[0].end <= self._committed:
+        committed = read_committed(self.path)
+        if committed is None or not self.reader.follows(committed.epoch):
+            return  # a restored writer commits its new epoch before we have taken back what it supersedes
+        self._committed = committed
+        while self._undos and self._undos[0].end <= committed:
             self._forget()
 
     def _forget(self) -> None:
