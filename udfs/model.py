@@ -40,7 +40,7 @@ class DivergedError(ArithmeticError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One option of CREATE MODEL … WITH: its default and range, as documented in docs/sql.md."""
+    """One option of CREATE MODEL … WITH: its default and range (both ends included), as docs/algorithms.md lists it."""
 
     name: str
     default: str
@@ -53,11 +53,16 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSpec:
-    """One table of a model: keyed rows of ``width`` float32 each."""
+    """One table of a model: keyed rows of ``width`` float32 each.
+
+    ``initial`` is the row to which the first delta of an unknown key is added; None means zeros. It is known once a
+    version is fitted: ``Model.initial_rows`` gives it for the description that is published with the version.
+    """
 
     name: str
     key: Literal["int64", "text"]
     width: int
+    initial: tuple[float, ...] | None = None
 
 
 class TableView(Protocol):
@@ -127,6 +132,9 @@ class Model(Protocol):
 
     def tables(self) -> tuple[TableSpec, ...]:
         """The tables of a version."""
+
+    def initial_rows(self, constants: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """float32[width] for each table whose unknown keys do not start from zeros; see TableSpec.initial."""
 
     def fit(self, columns: Sequence[Column], progress: Progress) -> Fitted:
         """Train from scratch; the last column is the label. Rows with NULL or non-finite values are counted as failed.

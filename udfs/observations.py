@@ -1,0 +1,79 @@
+"""Observations: which rows of some columns can be learned from, and their keys as small integers.
+
+Must not know any algorithm. A row that cannot be used is data, not an error: it is counted under one reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from udfs.block import Column
+from udfs.model import ArgumentError
+
+NULL_INPUT = "input is null"
+NULL_LABEL = "label is null"
+NOT_FINITE_LABEL = "label is not finite"
+
+
+def key_values(column: Column, kind: str, argument: int) -> np.ndarray:
+    """int64[n] or object[n] of str, as the table's key kind asks. Raises ArgumentError when the column is of another."""
+    values = column.values
+    if kind == "int64":
+        if values.dtype == np.int64:
+            return values
+        if values.dtype.kind == "i":
+            return values.astype(np.int64)
+    elif values.dtype.kind == "O":
+        return values
+    raise ArgumentError(f"argument {argument + 1} is {values.dtype}, the model's keys are {kind}", argument)
+
+
+def label_values(label: Column) -> np.ndarray:
+    """float64[n]. Raises ArgumentError when the label is not a number (or BOOLEAN: 0 and 1)."""
+    if label.offsets is not None or label.values.ndim != 1 or label.values.dtype.kind not in "bif":
+        raise ArgumentError("the label is not a number")
+    return label.values.astype(np.float64, copy=False)
+
+
+def present(columns: Sequence[Column]) -> np.ndarray | None:
+    """bool[n]: rows without a NULL in any column; None when no column has one."""
+    found = None
+    for column in columns:
+        if column.valid is not None:
+            found = column.valid if found is None else found & column.valid
+    return found
+
+
+def usable_rows(inputs: Sequence[Column], label: Column) -> tuple[np.ndarray, dict[str, int]]:
+    """bool[n] of rows with all inputs and a finite label, and the count of other rows by their first reason."""
+    usable = np.ones(len(label), bool)
+    failures: dict[str, int] = {}
+    exclude(usable, present(inputs), NULL_INPUT, failures)
+    exclude(usable, label.valid, NULL_LABEL, failures)
+    exclude(usable, np.isfinite(label_values(label)), NOT_FINITE_LABEL, failures)
+    return usable, failures
+
+
+def exclude(usable: np.ndarray, good: np.ndarray | None, reason: str, failures: dict[str, int]) -> None:
+    """Take rows that are not ``good`` out of ``usable`` (in place), counting those that were in it until now."""
+    if good is None:
+        return
+    count = int(np.count_nonzero(usable & ~good))
+    if count:
+        failures[reason] = failures.get(reason, 0) + count
+        usable &= good
+
+
+def factorize(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(sorted unique keys, int64[n] position of each key among them); keys are int64[n] or object[n] of str."""
+    if keys.dtype.kind != "O":
+        unique, codes = np.unique(keys, return_inverse=True)
+        return unique, codes
+    texts = keys.tolist()
+    ordered = sorted(set(texts))
+    position = {text: number for number, text in enumerate(ordered)}
+    unique = np.empty(len(ordered), object)
+    unique[:] = ordered
+    return unique, np.fromiter(map(position.__getitem__, texts), np.int64, len(texts))
