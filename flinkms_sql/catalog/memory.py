@@ -126,9 +126,11 @@ class MemoryStore:
 
     def set_alias(self, model: str, alias: str, version: int, *, reason: str = "promoted") -> None:
         """See Store."""
-        with self._change("catalog"):
+        with self._changed:
             self._in_state(model, version, "ready")
-            self._move_alias(model, alias, version, reason)
+            if self._aliases.get((model, alias)) != version:
+                with self._change("catalog"):
+                    self._move_alias(model, alias, version, reason)
 
     def drop_alias(self, model: str, alias: str) -> None:
         """See Store."""
@@ -192,11 +194,12 @@ class MemoryStore:
 
     def claim_job(self) -> records.JobRecord | None:
         """See Store."""
-        with self._change("jobs"):
+        with self._changed:
             for job in self._jobs.values():
                 if job.state == "queued" and job.desired != "canceled":
-                    self._jobs[job.id] = replace(job, state="starting", started_at=job.started_at or self._now())
-                    return self._jobs[job.id]
+                    with self._change("jobs"):
+                        self._jobs[job.id] = replace(job, state="starting", started_at=job.started_at or self._now())
+                        return self._jobs[job.id]
             return None
 
     def requeue_job(self, job: int) -> None:
@@ -300,8 +303,6 @@ class MemoryStore:
             change if change.valid_to is not None else replace(change, valid_to=at) for change in changes)
 
     def _move_alias(self, model: str, alias: str, version: int, reason: str) -> None:
-        if self._aliases.get((model, alias)) == version:
-            return
         at = self._now()
         self._end_alias(model, alias, at)
         self._aliases[model, alias] = version

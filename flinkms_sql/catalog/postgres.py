@@ -199,8 +199,9 @@ class PostgresStore:
     def claim_job(self) -> records.JobRecord | None:
         """See Store."""
         with self._database.transaction() as connection:
-            row = connection.execute(_JOBS["claim"]).fetchone()
-        return None if row is None else rows.job(row)
+            # Not one UPDATE: its trigger would tell of a change even when no row is there to be claimed.
+            queued = connection.execute(_JOBS["next_queued"]).fetchone()
+            return None if queued is None else rows.job(connection.execute(_JOBS["claim"], queued).fetchone())
 
     def requeue_job(self, job: int) -> None:
         """See Store."""

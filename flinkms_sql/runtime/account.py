@@ -38,10 +38,13 @@ class Account:
                               check=False, cwd="/", **as_user)
 
 
+OURSELVES = Account()
+
+
 def for_postgres() -> Account:
     """Ourselves, or the account NAME, made if need be, when we are root. Raises 42501 when it cannot be made."""
     if os.geteuid() != 0:
-        return Account()
+        return OURSELVES
     try:
         entry = pwd.getpwnam(NAME)
     except KeyError:

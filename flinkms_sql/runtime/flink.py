@@ -14,6 +14,7 @@ import re
 import shutil
 import socket
 import sys
+import threading
 from importlib import resources
 from pathlib import Path
 
@@ -64,12 +65,16 @@ def parts(settings: Settings, java: Java) -> tuple[Part, Part]:
     config = flinkconf.options(home=home, java_options=" ".join(opened), rest_port=rest_port, rpc_port=rpc_port,
                                slots=settings.task_slots, python=sys.executable, memory=memory)
 
-    def prepare() -> None:
-        _write(home, config)
+    writing = threading.Lock()
 
-    def command(main: str, options: tuple[str, ...]) -> tuple[str, ...]:
-        # The class path is a wildcard-free list in the scripts' order: everything, then flink-dist.
+    def prepare() -> None:
+        with writing:
+            _write(home, config)
+
+    def command(name: str, main: str, options: tuple[str, ...]) -> tuple[str, ...]:
         return (str(java.home / "bin" / "java"), *options, *opened,
+                # Where the web interface finds the log.
+                f"-Dlog.file={settings.logs / name}.log",
                 f"-Dlog4j.configurationFile=file:{home / 'conf' / 'log4j-console.properties'}",
                 "-classpath", os.pathsep.join(str(home / "lib" / jar.name) for jar in _jars()),
                 main, "--configDir", str(home / "conf"))
@@ -78,13 +83,14 @@ def parts(settings: Settings, java: Java) -> tuple[Part, Part]:
     address = f"{LOOPBACK}:{rest_port}"
     job_manager = Part(
         name="flink-jobmanager", address=f"http://{address}", environment=environment, prepare=prepare,
-        command=command(JOB_MANAGER, flinkconf.jobmanager_java_options(settings.jobmanager_memory_mb)),
-        ready=lambda pid: _overview(address) is not None,
+        command=command("flink-jobmanager", JOB_MANAGER,
+                        flinkconf.jobmanager_java_options(settings.jobmanager_memory_mb)),
+        ready=lambda pid: overview(address) is not None,
     )
     task_manager = Part(
         name="flink-taskmanager", address=f"{settings.task_slots} slots", environment=environment, prepare=prepare,
-        command=command(TASK_MANAGER, memory.java_options),
-        ready=lambda pid: (_overview(address) or {}).get("slots-total", 0) > 0,
+        command=command("flink-taskmanager", TASK_MANAGER, memory.java_options),
+        ready=lambda pid: (overview(address) or {}).get("slots-total", 0) > 0,
     )
     return job_manager, task_manager
 
@@ -101,6 +107,7 @@ def client_environment(settings: Settings, java: Java) -> dict[str, str]:
         "FLINK_HOME": str(distribution()),
         "FLINK_CONF_DIR": str(home / "conf"),
         "FLINK_LIB_DIR": str(home / "lib"),
+        "FLINK_PLUGINS_DIR": str(distribution() / "plugins"),
         "FLINK_LOG_DIR": str(home / "client-log"),
         "JAVA_HOME": str(java.home),
         # Python workers are started as ``python``; thread mode looks for its library beside it.
@@ -110,7 +117,7 @@ def client_environment(settings: Settings, java: Java) -> dict[str, str]:
 
 def answers(address: str) -> bool:
     """Whether a session cluster with at least one slot answers at host:port."""
-    return (_overview(address) or {}).get("slots-total", 0) > 0
+    return (overview(address) or {}).get("slots-total", 0) > 0
 
 
 def free_ports(count: int) -> list[int]:
@@ -155,7 +162,7 @@ def _java_options(java: Java) -> tuple[str, ...]:
     return ("-XX:+IgnoreUnrecognizedVMOptions", *opened, *allowed)
 
 
-def _overview(address: str) -> dict[str, int] | None:
+def overview(address: str) -> dict[str, int] | None:
     """The answer of GET /overview, or None. Not urllib: it would ask a proxy for this machine."""
     host, _, port = address.rpartition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=REST_WAIT_S_MAX)

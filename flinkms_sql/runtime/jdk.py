@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,10 +37,10 @@ class Java:
     javac: bool
 
 
-def find(environment: Mapping[str, str]) -> Java:
+def find(environment: Mapping[str, str], installed: Sequence[str] = INSTALLED) -> Java:
     """The first Java of a supported version. Raises 55000 that says what was found instead, and how to get one."""
     seen: dict[Path, int | None] = {}
-    for home in _candidates(environment):
+    for home in _candidates(environment, installed):
         if home in seen:
             continue
         seen[home] = _version(home)
@@ -52,12 +52,12 @@ def find(environment: Mapping[str, str]) -> Java:
                        detail=f"Found Java {', '.join(others)}." if others else None, hint=HOW_TO_GET_ONE)
 
 
-def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
+def _candidates(environment: Mapping[str, str], installed: Sequence[str]) -> Iterator[Path]:
     if home := environment.get("JAVA_HOME"):
         yield Path(home).resolve()
     if program := shutil.which("java", path=environment.get("PATH")):
         yield Path(program).resolve().parent.parent
-    for directory in map(Path, INSTALLED):
+    for directory in map(Path, installed):
         for entry in sorted(directory.iterdir()) if directory.is_dir() else ():
             for inside in ("", "Contents/Home", "libexec/openjdk.jdk/Contents/Home"):
                 yield (entry / inside).resolve()

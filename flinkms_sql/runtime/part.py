@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from flinkms_sql.runtime.account import Account
+from flinkms_sql.runtime.account import OURSELVES, Account
 
 READY_WAIT_S_MAX = 90.0
 """Seconds from start to ready. A JVM on a loaded two-core machine takes 15; past 90 it hangs."""
@@ -43,7 +43,7 @@ class Part:
     ready: Callable[[int], bool] = _always
     prepare: Callable[[], None] = _nothing
     started: Callable[[], None] = _nothing
-    account: Account = Account()
+    account: Account = OURSELVES
     stop_signal: signal.Signals = signal.SIGTERM
     stop_wait_s: float = STOP_WAIT_S_MAX
     ready_wait_s: float = READY_WAIT_S_MAX

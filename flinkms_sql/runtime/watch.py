@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import signal
 import subprocess
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -66,7 +66,7 @@ class Watch:
                          restarts=self._restarts, ready_ms=self._ready_ms,
                          reason=self.error.message if self.error else None, stop_signal=int(self.part.stop_signal))
 
-    def step(self, now: float, ready: Set[str]) -> None:
+    def step(self, now: float, ready: AbstractSet[str]) -> None:
         """Move on as far as possible without blocking; ``ready`` are the names of the parts that are."""
         match self.phase:
             case "waiting" | "restarting":

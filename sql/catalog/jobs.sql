@@ -5,12 +5,13 @@ INSERT INTO flinkms.jobs (kind, model, version, statement, query, options, desir
 VALUES (%(kind)s, %(model)s, %(version)s, %(statement)s, %(query)s, %(options)s, %(desired)s)
 RETURNING *
 
+-- name: next_queued
+SELECT id FROM flinkms.jobs WHERE state = 'queued' AND desired <> 'canceled'
+ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+
 -- name: claim
 UPDATE flinkms.jobs SET state = 'starting', started_at = coalesce(started_at, now())
-WHERE id = (
-    SELECT id FROM flinkms.jobs WHERE state = 'queued' AND desired <> 'canceled'
-    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
-)
+WHERE id = %(id)s
 RETURNING *
 
 -- name: requeue
