@@ -7,6 +7,7 @@ PostgreSQL would.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flinkms_sql.query.bind import BoundCall, bind_argument, bind_call, type_mismatch
@@ -61,10 +62,16 @@ class _Prediction:
 
 class _Select:
     def __init__(
-        self, text: str, tokens: list[Token], structure: Structure, catalog: CatalogView, parameters: Parameters
+        self,
+        text: str,
+        tokens: list[Token],
+        structure: Structure,
+        catalog: CatalogView,
+        parameters: Parameters,
+        targets: Sequence[SqlType],
     ) -> None:
         self.text, self.tokens, self.structure = text, tokens, structure
-        self.catalog, self.parameters = catalog, parameters
+        self.catalog, self.parameters, self.targets = catalog, parameters, targets
         self.calls = {call.start: call for call in structure.calls}
         self.scope = structure.scopes[0]
         self.source: OpenSource | None = None
@@ -80,6 +87,10 @@ class _Select:
             self.source = self.read_from(*clauses["FROM"])
         for first, last in split_commas(self.tokens, *clauses["SELECT"]):
             self.read_output(first, last)
+        for output, target in zip(self.outputs, self.targets):  # the rest is checked by who gave the targets
+            if output.index is not None and self.source is not None and output.index < self.source_width():
+                column = self.source.columns[output.index]
+                column.type = column.type or target
         filters = self.read_where(*clauses["WHERE"]) if "WHERE" in clauses else []
         keys = self.read_order(*clauses["ORDER"]) if "ORDER" in clauses else []
         count = self.read_count(*clauses["LIMIT"]) if "LIMIT" in clauses else None
@@ -152,7 +163,8 @@ class _Select:
         written = read_constant(self.cursor(start, end), self.parameters)
         if written is None or (alias is None and written.type is not None):
             raise NotSimple
-        kind = natural_type(written, self.parameters) or SqlType.STRING
+        open_type = self.targets[len(self.outputs)] if len(self.outputs) < len(self.targets) else SqlType.STRING
+        kind = natural_type(written, self.parameters) or open_type
         constant = coerce(written, kind, self.parameters)
         if constant is None or (written.kind == "number" and kind is SqlType.DOUBLE and written.type is None):
             raise NotSimple  # PostgreSQL's type would be numeric
@@ -248,15 +260,16 @@ class _Select:
         places = [at for at in range(start, end) if self.tokens[at].word in _COMPARISONS]
         if len(places) != 1:
             raise NotSimple
+        operator = _COMPARISONS[self.tokens[places[0]].word]
         index = self.find_column(start, places[0])
         written = read_constant(self.cursor(places[0] + 1, end), self.parameters)
         if index is None or written is None:
             raise NotSimple
         kind = self.column_type(index)
         operand = coerce(written, kind, self.parameters) if kind is not None and not kind.is_array else None
-        if operand is None:
-            raise NotSimple
-        return index, _COMPARISONS[self.tokens[places[0]].word], operand, self.tokens[start].position
+        if operand is None or (kind is SqlType.STRING and operator not in ("=", "<>")):
+            raise NotSimple  # the order of texts is a collation's
+        return index, operator, operand, self.tokens[start].position
 
     def column_type(self, index: int) -> SqlType | None:
         width = self.source_width()
@@ -274,6 +287,8 @@ class _Select:
             down = self.tokens[last - 1].word == "DESC"
             last -= down or self.tokens[last - 1].word == "ASC"
             index = self.order_column(first, last)
+            if index is not None and self.column_type(index) in (None, SqlType.STRING, SqlType.BYTES):
+                raise NotSimple  # the order of texts is a collation's
             if index is not None:
                 keys.append((index, down, down if nulls is None else nulls, position))
         return keys
@@ -314,12 +329,16 @@ def _reference(columns: tuple[OutputColumn, ...], index: int, position: int) -> 
 
 
 def plan_simple(
-    text: str, tokens: list[Token], structure: Structure, catalog: CatalogView, parameters: Parameters
-) -> PointPlan | ModelPlan:
-    """The tree for a SELECT the engine can answer by itself. Raises NotSimple, or FlinkmsError for a wrong call."""
+    text: str, tokens: list[Token], structure: Structure, catalog: CatalogView, parameters: Parameters,
+    targets: Sequence[SqlType] = (),
+) -> PointPlan | ModelPlan:  # fmt: skip
+    """The tree for a SELECT the engine can answer by itself. Raises NotSimple, or FlinkmsError for a wrong call.
+
+    ``targets`` are the types that outputs of open type take: those of the columns they are inserted into.
+    """
     if len(structure.scopes) != 1 or structure.scopes[0].start != 0 or structure.scopes[0].end != len(tokens):
         raise NotSimple
     scope = structure.scopes[0]
     if scope.set_operation or not set(scope.clauses) <= _UNDERSTOOD or tokens[1].word in ("DISTINCT", "ALL"):
         raise NotSimple
-    return _Select(text, tokens, structure, catalog, parameters).read()
+    return _Select(text, tokens, structure, catalog, parameters, targets).read()
