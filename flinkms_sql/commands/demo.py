@@ -170,9 +170,10 @@ def ask(settings: Settings, query: str, user: int, connection) -> None:
         console.print(*row, sep="  ")
 
 
-def print_metrics(rows: list[tuple[str, float]]) -> None:
-    """Metrics in one line."""
-    console.print("  ".join(f"{name} {value:g}" for name, value in rows if value is not None))
+def print_metrics(rows: list[tuple[str, float, int, int, int]]) -> None:
+    """One metric a line."""
+    for name, value, count, unknown, failed in rows:
+        console.print(f"  {name} {value:.4f} over {count:,} rows ({unknown:,} with unknown ids, {failed:,} failed)")
 
 
 def title(what: str, detail: str) -> None:

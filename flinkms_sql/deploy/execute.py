@@ -26,6 +26,13 @@ from udfs.algorithms import configure
 from udfs.model import Model, OptionError
 
 
+METRIC_COLUMNS = (
+    ("metric", SqlType.STRING), ("value", SqlType.DOUBLE), ("rows", SqlType.BIGINT), ("unknown_rows", SqlType.BIGINT),
+    ("failed_rows", SqlType.BIGINT),
+)
+"""What EVALUATE MODEL answers: one row a metric, with the counts of flinkms.model_metrics."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployer:
     """Where statements are carried out: the registry and the warehouse."""
@@ -157,9 +164,11 @@ class Deployer:
             options={"tables": _table_names(statement.query)},
         ))
         ended = yield from follow_job(self.store, job.id)
-        result = {name: value for name, value in (ended.result or {}).items() if name != "model"}
-        rows = tuple((name, None if value is None else float(value)) for name, value in result.items())
-        yield Rows(columns=(("metric", SqlType.STRING), ("value", SqlType.DOUBLE)), rows=rows)
+        found = ended.result or {"metrics": {}, "unknown_rows": 0}
+        yield Rows(columns=METRIC_COLUMNS, rows=tuple(
+            (name, entry["value"], entry["rows"], found["unknown_rows"], entry["failed_rows"])
+            for name, entry in found["metrics"].items()
+        ))
         yield Done(tag="EVALUATE MODEL")
 
     def _score(self, statement: ast.Score, text: str) -> Iterator[Event]:

@@ -10,10 +10,6 @@ from flinkms_sql.jobs.environment import BULK, Workspace
 from flinkms_sql.jobs.worker import Served, evaluate_function
 from flinkms_sql.types import SqlType
 
-COUNTS = ("rows", "unknown_rows", "failed_rows")
-"""The entries of the metrics that count rows; all others are metrics."""
-
-
 def evaluate(job: JobRecord, context: JobContext) -> dict | None:
     """Run the evaluation, record its metrics, and return them."""
     snapshot = context.store.snapshot()
@@ -30,11 +26,10 @@ def evaluate(job: JobRecord, context: JobContext) -> dict | None:
         flink_job_id, result = workspace.select("evaluate")
     context.store.update_job(job.id, state="running", flink_job_id=flink_job_id, version=version.version)
     context.follow(job, flink_job_id, lambda state: None)
-    metrics = json.loads(result.rows()[0][0])
-    rows, unknown, failed = (int(metrics[name]) for name in COUNTS)
+    found = json.loads(result.rows()[0][0])
     context.store.record_metrics([
-        Metric(model=version.model, version=version.version, metric=name, value=float(value), row_count=rows,
-               unknown_rows=unknown, failed_rows=failed)
-        for name, value in metrics.items() if name not in COUNTS and value is not None
+        Metric(model=version.model, version=version.version, metric=name, value=entry["value"], row_count=entry["rows"],
+               unknown_rows=found["unknown_rows"], failed_rows=entry["failed_rows"])
+        for name, entry in found["metrics"].items() if entry["rows"]
     ])
-    return {"model": version.model, "version": version.version, **metrics}
+    return {"model": version.model, "version": version.version, **found}

@@ -22,10 +22,14 @@ from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
 from udfs.flink import fit_function
 from udfs.model import Model
-from udfs.training import FitConfig
+from udfs.training import TrainConfig
 
 LOG_PARTITIONS = 4
 """Key partitions of a version's log: the most sink subtasks that can share learning; one file each."""
+
+
+PROGRESS = "progress.jsonl"
+"""File in the version's directory to which the fit appends how far it is."""
 
 
 def train(job: JobRecord, context: JobContext) -> dict | None:
@@ -39,7 +43,7 @@ def train(job: JobRecord, context: JobContext) -> dict | None:
     directory = Path(version.path)
     if not context.is_known(job.flink_job_id):
         job = _submit(job, model, options, directory, types, context)
-    progress = _ProgressFile(directory / "progress.jsonl")
+    progress = _ProgressFile(directory / PROGRESS)
     try:
         context.follow(job, job.flink_job_id or "", lambda state: _report(job, progress, context))
     except FlinkmsError as error:
@@ -50,17 +54,14 @@ def train(job: JobRecord, context: JobContext) -> dict | None:
 def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Path, types: tuple[SqlType, ...],
             context: JobContext) -> JobRecord:
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "progress.jsonl").unlink(missing_ok=True)
-    config = FitConfig(
-        algorithm=model.algorithm, options=options, input_types=tuple(kind.name for kind in types),
-        progress_path=str(directory / "progress.jsonl"),
-    )
+    (directory / PROGRESS).unlink(missing_ok=True)
+    config = TrainConfig(algorithm=model.algorithm, options=options, input_types=[kind.name for kind in types])
     tables = [{"name": spec.name, "key": spec.key, "width": spec.width} for spec in model.tables()]
     with context.submitting:
         workspace = Workspace(context.target, BULK, name=f"train {job.model}@{job.version} (job {job.id})")
         context.declare_tables(workspace, job.options["tables"], bounded=True)
         workspace.create_java_function("flinkms_pack", "org.flinkms.connector.functions.PackFunction")
-        workspace.create_function("fit", fit_function(config))
+        workspace.create_function("fit", fit_function(config, str(directory / PROGRESS)))
         workspace.create_view("packed", workspace.packed(workspace.typed(job.query, [*types, SqlType.DOUBLE])))
         workspace.create_table("model_base", [("bundle", SqlType.BYTES)], {
             "path": str(directory), "sink.mode": "base", "sink.tables": json.dumps(tables),
@@ -72,10 +73,8 @@ def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Pa
 
 def _report(job: JobRecord, progress: _ProgressFile, context: JobContext) -> None:
     for line in progress.new_lines():
-        if "iteration" in line:
-            context.store.update_job(job.id, progress={
-                "phase": "training", "done": line["iteration"], "total": line["iterations"], "metrics": line["metrics"],
-            })
+        if "error" not in line:
+            context.store.update_job(job.id, progress=line)
 
 
 def _publish(job: JobRecord, model: Model, options: dict[str, str], directory: Path, types: tuple[SqlType, ...],

@@ -20,7 +20,7 @@ from pyflink.table.udf import AggregateFunction, FunctionContext, ScalarFunction
 
 from flinkms_sql.modellog.replica import VersionReplica
 from flinkms_sql.types import SqlType
-from udfs import metrics
+from udfs import evaluation
 from udfs.algorithms import configure
 from udfs.block import Column, decode_block, encode_block, encode_bundle
 from udfs.model import Model
@@ -133,7 +133,7 @@ class Learn(_ServedFunction):
 
 
 class Evaluate(AggregateFunction):
-    """``evaluate(block) -> STRING``: JSON of udfs.metrics over packed (args…, label) blocks, the version as it is served."""
+    """``evaluate(block) -> STRING``: JSON of evaluate_blocks over packed (args…, label) blocks, of the version as it is served."""
 
     def __init__(self, served: Served) -> None:
         self.served = served
@@ -154,10 +154,15 @@ class Evaluate(AggregateFunction):
         return json.dumps(evaluate_blocks(self.model, self.replica, accumulator))
 
 
-def evaluate_blocks(model: Model, replica: VersionReplica, blocks: Sequence[bytes]) -> dict[str, float | int]:
-    """Metrics of ``model`` over blocks of (args…, label); see udfs.metrics.evaluate for the keys."""
-    parts = [decode_block(block) for block in blocks]
-    return metrics.evaluate(model, replica, ((columns[:-1], columns[-1]) for columns in parts))
+def evaluate_blocks(model: Model, replica: VersionReplica, blocks: Sequence[bytes]) -> dict[str, object]:
+    """{"metrics": {name: {"value", "rows", "failed_rows"}}, "unknown_rows"} over blocks of (args…, label)."""
+    parts = [decode_block(block) for block in blocks if block is not None]
+    found, unknown = evaluation.evaluate(model, replica, ((columns[:-1], columns[-1]) for columns in parts))
+    return {
+        "metrics": {metric.name: {"value": metric.value, "rows": metric.row_count, "failed_rows": metric.failed_rows}
+                    for metric in found},
+        "unknown_rows": unknown,
+    }
 
 
 def predict_function(served: Served):

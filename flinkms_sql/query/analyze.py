@@ -92,7 +92,7 @@ def _plan_deploy(text: str, tokens: list[Token]) -> Plan:
             statement = parse_learn(cursor)
         case _:
             statement = parse_model_statement(cursor)
-    return DeployPlan(statement=statement, columns=_EVALUATION if cursor.tokens[0].word == "EVALUATE" else ())
+    return DeployPlan(statement=statement, text=text, columns=_EVALUATION if cursor.tokens[0].word == "EVALUATE" else ())
 
 
 def _plan_insert(text: str, tokens: list[Token], catalog: CatalogView, oids: Sequence[int]) -> Plan:
@@ -101,7 +101,7 @@ def _plan_insert(text: str, tokens: list[Token], catalog: CatalogView, oids: Seq
     table = catalog.table(name_value(tokens[target]) or "")
     assert table is not None
     if table.kind == "flink" or flink_tables(read_structure(tokens), catalog):
-        return DeployPlan(statement=parse_score(Cursor(text, tokens), target))
+        return DeployPlan(statement=parse_score(Cursor(text, tokens), target), text=text)
     return plan_stream_insert(text, tokens, target, catalog, Parameters(oids))
 
 

@@ -195,6 +195,7 @@ class DeployPlan:
 
     route = "deploy"
     statement: Deploying
+    text: str
     columns: tuple[OutputColumn, ...] = ()
     parameter_types: ParameterTypes = ()
 
