@@ -25,7 +25,6 @@ from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
 from udfs.model import Model, OptionError
 
-
 METRIC_COLUMNS = (
     ("metric", SqlType.STRING), ("value", SqlType.DOUBLE), ("rows", SqlType.BIGINT), ("unknown_rows", SqlType.BIGINT),
     ("failed_rows", SqlType.BIGINT),

@@ -6,10 +6,8 @@ from datetime import datetime, timezone
 
 from flinkms_sql.catalog.address import ModelAddress
 from flinkms_sql.catalog.records import LIVE, Snapshot
+from flinkms_sql.jobs.naming import PREDICT_FUNCTION
 from flinkms_sql.query.flinkquery import FlinkQuery
-
-FUNCTION = "flinkms_predict_{}"
-"""Name of the function of call number i in its job; jobs/score.py registers it."""
 
 
 def version_of(snapshot: Snapshot, address: ModelAddress) -> int:
@@ -27,7 +25,7 @@ def with_functions(snapshot: Snapshot, text: str, query: FlinkQuery) -> tuple[st
     start = query.position - 1
     parts, calls, last = [text[:start]], [], 0
     for index, call in enumerate(query.calls):
-        parts += [query.text[last:call.start], f"{FUNCTION.format(index)}({', '.join(call.arguments)})"]
+        parts += [query.text[last:call.start], f"{PREDICT_FUNCTION.format(index)}({', '.join(call.arguments)})"]
         calls.append({"model": call.address.name, "version": version_of(snapshot, call.address)})
         last = call.end
     return "".join([*parts, query.text[last:]]), calls

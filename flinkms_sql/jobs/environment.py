@@ -17,6 +17,7 @@ from pyflink.common import Configuration
 from pyflink.table import DataTypes, EnvironmentSettings, Schema, Table, TableDescriptor, TableEnvironment
 from pyflink.table.catalog import CatalogBaseTable, ObjectPath
 from pyflink.table.expressions import call, col
+from pyflink.util.exceptions import JavaException
 
 from flinkms_sql import errors, sqlfiles
 from flinkms_sql.errors import FlinkmsError
@@ -39,21 +40,28 @@ STANDING = {
     "execution.checkpointing.interval": "2 s",
     "execution.checkpointing.mode": "EXACTLY_ONCE",
     "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
-    "restart-strategy.type": "fixed-delay",
-    "restart-strategy.fixed-delay.delay": "500 ms",
-    "restart-strategy.fixed-delay.attempts": "100000",
     "table.exec.sink.upsert-materialize": "NONE",
 }
 """A standing job wants an answer now: rows are handed on at once, bundles close after 2 ms."""
 
 
+MESSAGE_CHARACTERS_MAX = 400
+DETAIL_CHARACTERS_MAX = 4000
+CAUSES_MAX = 8
+"""What of Flink's exceptions reaches a session: a planner's can be megabytes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlinkTarget:
-    """Where jobs go: the cluster's REST address, the connector's jar, and where checkpoints are kept."""
+    """Where jobs go: the cluster's REST address, where checkpoints are kept, and what starts a Python worker.
+
+    The connector is on the class path of client and cluster alike: runtime/flink.py for the embedded cluster; another
+    cluster has it in its lib directory (docs/howto/).
+    """
 
     address: str
-    connector_jar: Path
     checkpoints: Path
+    python: Path
 
 
 class Workspace:
@@ -64,8 +72,7 @@ class Workspace:
         host, _, port = target.address.rpartition(":")
         settings = {
             "execution.target": "remote", "rest.address": host, "rest.port": port,
-            "pipeline.name": name, "pipeline.jars": target.connector_jar.as_uri(),
-            "python.executable": sys.executable, "python.client.executable": sys.executable,
+            "pipeline.name": name, "python.executable": str(target.python), "python.client.executable": sys.executable,
             "parallelism.default": str(parallelism), "table.exec.resource.default-parallelism": str(parallelism),
             "table.local-time-zone": "UTC", "execution.checkpointing.dir": target.checkpoints.as_uri(),
             "execution.attached": "false", **profile,
@@ -131,10 +138,12 @@ class Workspace:
         return table.select(*columns)
 
     def packed(self, table: Table) -> Table:
-        """The rows of ``table`` as blocks, one column ``block`` of BYTES."""
-        names = table.get_schema().get_field_names()
-        lateral = call("flinkms_pack", *[col(name) for name in names]).alias("block")
-        return table.join_lateral(lateral).select(col("block"))
+        """The rows of a ``typed`` table as blocks, one column ``block`` of BYTES."""
+        self.create_view("observations", table)
+        self.create_java_function("flinkms_pack", "org.flinkms.connector.functions.PackFunction")
+        # A lateral call with as many arguments as there are columns cannot be planned from the Table API.
+        columns = ", ".join(f"o.c{index}" for index in range(len(table.get_schema().get_field_names())))
+        return self._java_errors(lambda: self._table_env.sql_query(sqlfiles.load("jobs/pack").replace(":columns", columns)))
 
     def applied(self, function: str, table: Table, alias: str) -> Table:
         """``SELECT function(all columns) AS alias FROM table``."""
@@ -159,7 +168,7 @@ class Workspace:
     def _java_errors(action):
         try:
             return action()
-        except Py4JJavaError as error:
+        except (Py4JJavaError, JavaException) as error:
             raise _translated(error) from error
 
 
@@ -198,17 +207,30 @@ _DATA_TYPES = {
 }
 
 
-def _translated(error: Py4JJavaError) -> FlinkmsError:
-    """Flink's exception as an error in PostgreSQL's form: what is wrong, then the chain as detail."""
+def _translated(error: Py4JJavaError | JavaException) -> FlinkmsError:
+    """Flink's exception as an error in PostgreSQL's form: the innermost reason as message, the chain as detail."""
+    chain = _messages(error)
+    message = chain[-1].splitlines()[0] if chain else "Flink rejected the statement"
+    sqlstate = errors.INVALID_PARAMETER_VALUE
+    if any("SQL parse failed" in text for text in chain):
+        sqlstate = errors.SYNTAX_ERROR
+    elif any("not found" in text for text in chain):
+        sqlstate = errors.UNDEFINED_TABLE
+    return FlinkmsError(sqlstate, f"Flink: {message[:MESSAGE_CHARACTERS_MAX]}",
+                        detail="\n".join(chain)[:DETAIL_CHARACTERS_MAX] or None)
+
+
+def _messages(error: Py4JJavaError | JavaException) -> list[str]:
+    """Messages of an exception and its causes, outermost first, without repetitions."""
+    if isinstance(error, JavaException):
+        # PyFlink converted it: its text is the first message, then frames, then causes.
+        lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("\tat ")]
+        return [lines[0]] if lines else []
     chain: list[str] = []
     cause = error.java_exception
-    while cause is not None and len(chain) < 8:
+    while cause is not None and len(chain) < CAUSES_MAX:
         text = cause.getMessage()
         if text and text not in chain:
             chain.append(text)
         cause = cause.getCause()
-    sqlstate = errors.SYNTAX_ERROR if any("parse" in text.lower() for text in chain[:2]) else errors.INVALID_PARAMETER_VALUE
-    if any("not found" in text or "Cannot find table" in text for text in chain):
-        sqlstate = errors.UNDEFINED_TABLE
-    message = chain[-1].splitlines()[0] if chain else "Flink rejected the statement"
-    return FlinkmsError(sqlstate, f"Flink: {message[:400]}", detail="\n".join(chain)[:4000] or None)
+    return chain

@@ -7,21 +7,19 @@ import json
 from flinkms_sql.catalog.records import JobRecord, Metric
 from flinkms_sql.jobs.context import JobContext, input_types, resolve
 from flinkms_sql.jobs.environment import BULK, Workspace
-from flinkms_sql.jobs.worker import Served, evaluate_function
+from flinkms_sql.jobs.worker import evaluate_function
 from flinkms_sql.types import SqlType
+
 
 def evaluate(job: JobRecord, context: JobContext) -> dict | None:
     """Run the evaluation, record its metrics, and return them."""
     snapshot = context.store.snapshot()
     version = resolve(snapshot, job.model or "", job.version)
     types = input_types(snapshot, version.model)
-    served = Served(path=version.path, algorithm=snapshot.models[version.model].algorithm, options=version.options,
-                    input_types=tuple(kind.name for kind in types))
     with context.submitting:
         workspace = Workspace(context.target, BULK, name=f"evaluate {version.model}@{version.version} (job {job.id})")
         context.declare_tables(workspace, job.options["tables"], bounded=True)
-        workspace.create_java_function("flinkms_pack", "org.flinkms.connector.functions.PackFunction")
-        workspace.create_function("evaluate", evaluate_function(served))
+        workspace.create_function("evaluate", evaluate_function(version.path))
         workspace.create_view("packed", workspace.packed(workspace.typed(job.query, [*types, SqlType.DOUBLE])))
         flink_job_id, result = workspace.select("evaluate")
     context.store.update_job(job.id, state="running", flink_job_id=flink_job_id, version=version.version)

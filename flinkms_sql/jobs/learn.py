@@ -12,7 +12,7 @@ from pathlib import Path
 from flinkms_sql.catalog.records import JobRecord, VersionRecord
 from flinkms_sql.jobs.context import JobContext, JobLost, input_types
 from flinkms_sql.jobs.environment import STANDING, Workspace
-from flinkms_sql.jobs.worker import Served, learn_function
+from flinkms_sql.jobs.worker import learn_function
 from flinkms_sql.types import SqlType
 
 
@@ -50,18 +50,14 @@ def _submit(job: JobRecord, live: VersionRecord, context: JobContext) -> JobReco
     restore = None
     if job.version == live.version:
         restore = latest_checkpoint(context.target.checkpoints, job.flink_job_id) or job.options.get("restore")
-    snapshot = context.store.snapshot()
-    model = snapshot.models[live.model]
-    types = input_types(snapshot, live.model)
-    served = Served(path=live.path, algorithm=model.algorithm, options=live.options,
-                    input_types=tuple(kind.name for kind in types))
+    types = input_types(context.store.snapshot(), live.model)
     with context.submitting:
         workspace = Workspace(
             context.target, STANDING, name=f"learn {live.model}@{live.version} (job {job.id})",
             parallelism=int(job.options.get("parallelism", 1)), restore_from=restore,
         )
         context.declare_tables(workspace, job.options["tables"], bounded=False, group=f"job-{job.id}")
-        workspace.create_function("learn", learn_function(served))
+        workspace.create_function("learn", learn_function(live.path))
         observations = workspace.typed(job.query, [*types, SqlType.DOUBLE])
         workspace.create_view("deltas", workspace.applied("learn", observations, "bundle"))
         workspace.create_table("model_push", [("bundle", SqlType.BYTES)], {"path": live.path, "merge": "add"})

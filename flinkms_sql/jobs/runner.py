@@ -1,4 +1,4 @@
-"""The runner: takes queued jobs from the registry and gives each a thread; ``python -m flinkms_sql.jobs`` runs it.
+"""The runner: takes queued jobs from the registry and gives each a thread; ``python -m flinkms_sql.app jobs`` runs it.
 
 Must not know what a kind of job does. All it keeps is in the registry: after kill -9 the next runner takes up the jobs
 that were under way where their rows say they are.

@@ -6,10 +6,11 @@ Each call becomes a vectorized Python function over its arguments alone, opened 
 from __future__ import annotations
 
 from flinkms_sql.catalog.records import JobRecord
-from flinkms_sql.jobs.context import JobContext, input_types, resolve
+from flinkms_sql.jobs.context import JobContext, resolve
 from flinkms_sql.jobs.environment import BULK, STANDING, Workspace
 from flinkms_sql.jobs.learn import latest_checkpoint
-from flinkms_sql.jobs.worker import Served, predict_function
+from flinkms_sql.jobs.naming import PREDICT_FUNCTION
+from flinkms_sql.jobs.worker import predict_function
 
 
 def score(job: JobRecord, context: JobContext) -> dict | None:
@@ -44,10 +45,7 @@ def _submit(job: JobRecord, context: JobContext) -> JobRecord:
         context.declare_tables(workspace, job.options["targets"], bounded=False)
         for index, call in enumerate(job.options["calls"]):
             version = resolve(snapshot, call["model"], call["version"])
-            types = tuple(kind.name for kind in input_types(snapshot, version.model))
-            served = Served(path=version.path, algorithm=snapshot.models[version.model].algorithm,
-                            options=version.options, input_types=types)
-            workspace.create_function(f"flinkms_predict_{index}", predict_function(served))
+            workspace.create_function(PREDICT_FUNCTION.format(index), predict_function(version.path))
         flink_job_id = workspace.submit_text(job.query)
     context.store.update_job(job.id, flink_job_id=flink_job_id, state="starting",
                              options={**job.options, "restore": restore})

@@ -3,14 +3,13 @@
 Each function opens the version's replica in its worker: keys cross the boundary from the JVM, rows do not
 (docs/performance.md: 3 us for a row of keys, 25 us for one that carries 400 bytes). The replica is the same class as in
 the frontend and the kernels are the same functions, so a prediction has the same bits. Must not know about the catalog:
-everything a worker needs is captured in a ``Served`` value when the job is compiled.
+all it is told is the directory of the version, which says how its model is configured.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,22 +25,13 @@ from udfs.block import Column, decode_block, encode_block, encode_bundle
 from udfs.model import Model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """One version as a worker finds it: the directory of its log, and how its model is configured."""
-
-    path: str
-    algorithm: str
-    options: Mapping[str, str]
-    input_types: tuple[str, ...]
-
-    def open(self) -> tuple[Model, VersionReplica]:
-        """The configured model and a replica that has read the log to its end."""
-        model = configure(self.algorithm, dict(self.options), self.input_types)
-        replica = VersionReplica(Path(self.path))
-        while replica.poll():
-            pass
-        return model, replica
+def open_version(path: str) -> tuple[Model, VersionReplica]:
+    """The configured model of a version's directory, and a replica that has read its log to the end."""
+    replica = VersionReplica(Path(path))
+    while replica.poll():
+        pass
+    version = replica.version
+    return configure(version.algorithm, version.options, version.input_types), replica
 
 
 def to_column(series: pd.Series, sql_type: SqlType) -> Column:
@@ -80,17 +70,21 @@ def to_series(column: Column) -> pd.Series:
 
 
 class _ServedFunction(ScalarFunction):
-    """A function over one served version, opened once a worker."""
+    """A function over the version in directory ``path``, opened once a worker."""
 
-    def __init__(self, served: Served) -> None:
-        self.served = served
+    def __init__(self, path: str) -> None:
+        self.path = path
 
     def open(self, function_context: FunctionContext) -> None:
-        self.model, self.replica = self.served.open()
-        self.types = [SqlType[name] for name in self.served.input_types]
+        self.model, self.replica = open_version(self.path)
+        self.types = [SqlType[name] for name in self.replica.version.input_types]
 
     def close(self) -> None:
         self.replica.close()
+
+    def is_deterministic(self) -> bool:
+        """The rows a version serves change while it learns: a call must not be folded or repeated."""
+        return False
 
     def columns(self, series: Sequence[pd.Series]) -> list[Column]:
         return [to_column(values, kind) for values, kind in zip(series, self.types)]
@@ -135,11 +129,11 @@ class Learn(_ServedFunction):
 class Evaluate(AggregateFunction):
     """``evaluate(block) -> STRING``: JSON of evaluate_blocks over packed (args…, label) blocks, of the version as it is served."""
 
-    def __init__(self, served: Served) -> None:
-        self.served = served
+    def __init__(self, path: str) -> None:
+        self.path = path
 
     def open(self, function_context: FunctionContext) -> None:
-        self.model, self.replica = self.served.open()
+        self.model, self.replica = open_version(self.path)
 
     def close(self) -> None:
         self.replica.close()
@@ -165,16 +159,16 @@ def evaluate_blocks(model: Model, replica: VersionReplica, blocks: Sequence[byte
     }
 
 
-def predict_function(served: Served):
+def predict_function(path: str):
     """The registered form of Predict."""
-    return udf(Predict(served), result_type=DataTypes.DOUBLE(), func_type="pandas")
+    return udf(Predict(path), result_type=DataTypes.DOUBLE(), func_type="pandas")
 
 
-def learn_function(served: Served):
+def learn_function(path: str):
     """The registered form of Learn."""
-    return udf(Learn(served), result_type=DataTypes.BYTES(), func_type="pandas", deterministic=False)
+    return udf(Learn(path), result_type=DataTypes.BYTES(), func_type="pandas")
 
 
-def evaluate_function(served: Served):
+def evaluate_function(path: str):
     """The registered form of Evaluate."""
-    return udaf(Evaluate(served), result_type=DataTypes.STRING(), func_type="pandas")
+    return udaf(Evaluate(path), result_type=DataTypes.STRING(), func_type="pandas")
