@@ -72,12 +72,17 @@ def bind_call(call: Call, cursor: Cursor, catalog: CatalogView, parameters: Para
     if not least <= count <= most:
         raise FlinkmsError(
             errors.UNDEFINED_FUNCTION,
-            f'{call.function} of model "{signature.name}" takes {least} argument{"s" if least != 1 else ""} after the '
-            f"model, not {count}",
+            f'{call.function} of model "{signature.name}" takes {_count(least, most)} after the model, not {count}',
             hint=f"Its signature is {signature_text(call.function, signature.name, bound.inputs)}.",
             position=position,
         )
     return bound
+
+
+def _count(least: int, most: int) -> str:
+    if most > least:
+        return f"{least} or {most} arguments"
+    return f"{least} argument{'s' if least != 1 else ''}"
 
 
 def find_model(address: ModelAddress, catalog: CatalogView, position: int | None) -> ModelSignature:
