@@ -28,6 +28,9 @@ from flinkms_sql.query.statements.statement import Deploying, Empty, ShowParamet
 from flinkms_sql.query.statements.tables import parse_create_table, parse_drop_table, parse_score
 from flinkms_sql.types import SqlType
 
+_SHOWN_NAMES = {"timezone": "TimeZone", "datestyle": "DateStyle", "intervalstyle": "IntervalStyle"}
+"""Settings whose names PostgreSQL does not write in lower case."""
+
 _EVALUATION = (
     OutputColumn(name="metric", type=SqlType.STRING),
     OutputColumn(name="value", type=SqlType.DOUBLE),
@@ -74,7 +77,8 @@ def _plan_session(text: str, tokens: list[Token]) -> Plan:
         return RelayPlan()
     columns = ()
     if isinstance(statement, ShowParameter):
-        columns = (OutputColumn(name=statement.name, type=SqlType.STRING),)
+        name = _SHOWN_NAMES.get(statement.name, statement.name)
+        columns = (OutputColumn(name=name, type=SqlType.STRING),)
     return LocalPlan(statement=statement, columns=columns)
 
 

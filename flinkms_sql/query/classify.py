@@ -35,6 +35,7 @@ _NOT_A_MODEL = ("SELECT", "VALUES", "AS", "DEFAULT", "OVERRIDING", "WITH", "TABL
 _TARGETS = {
     ("UPDATE",): 1, ("UPDATE", "ONLY"): 2, ("TRUNCATE",): 1, ("TRUNCATE", "TABLE"): 2, ("ALTER", "TABLE"): 2,
     ("ALTER", "TABLE", "IF", "EXISTS"): 4, ("COPY",): 1, ("TABLE",): 1, ("MERGE", "INTO"): 2, ("LOCK", "TABLE"): 2,
+    ("DELETE", "FROM"): 2, ("DELETE", "FROM", "ONLY"): 3,
 }  # fmt: skip
 """Statements that name a table after these words."""
 
@@ -153,8 +154,15 @@ def _is_deploying(tokens: Sequence[Token], first: str, second: str, catalog: Cat
         case ("CREATE", "TABLE" | "TEMPORARY" | "TEMP"):
             return _has_connector_options(tokens)
         case ("DROP", "TABLE"):
-            return any(catalog.table(name_value(token) or "") for token in tokens[2:])
+            return any(_is_table(tokens, at, catalog) for at in range(2, len(tokens)))
     return False
+
+
+def _is_table(tokens: Sequence[Token], at: int, catalog: CatalogView) -> bool:
+    """Whether the token names a Flink table, in no schema or in public."""
+    if tokens[at - 1].word == "." and name_value(tokens[at - 2]) != "public":
+        return False
+    return catalog.table(name_value(tokens[at]) or "") is not None
 
 
 def _has_connector_options(tokens: Sequence[Token]) -> bool:
