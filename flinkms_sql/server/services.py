@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from flinkms_sql.query.nodes import OutputColumn
+from flinkms_sql.catalog.address import ModelAddress
+from flinkms_sql.query.nodes import Model, Node, OutputColumn
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.signatures import CatalogView
 from flinkms_sql.server.link import BackendAddress
@@ -36,6 +37,29 @@ class Streams(Protocol):
 
     def writer(self, table: str) -> StreamWriter:
         """The writer of a stream. Raises FlinkmsError 42P01 when there is none."""
+
+
+class Engine(Protocol):
+    """Answers model calls from the models loaded here. Never waits; the moment is that of the session."""
+
+    def run(self, node: Node, values: Sequence[object], moment: Moment) -> Sequence[Column]:
+        """The columns of a tree, for parameter values as ``nodes.Literal`` has them. Raises FlinkmsError."""
+
+    def predict(
+        self, model: Model, arguments: Sequence[Column], values: Sequence[object], moment: Moment
+    ) -> Column:
+        """One prediction a row. Raises FlinkmsError."""
+
+    def describe(self, address: ModelAddress, moment: Moment) -> str:
+        """What EXPLAIN says of an address: its version and log position, or an empty text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When a statement runs: ``now`` in microseconds since 1970-01-01 UTC; ``as_of``: resolve aliases as of then."""
+
+    now: int
+    as_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,10 +20,13 @@ from flinkms_sql.pgwire import reports
 from flinkms_sql.pgwire.connection import Request, ServerConnection
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.pgwire.wire import LocalProtocolError, MalformedMessage, ProtocolError
+from flinkms_sql.query.cache import Planned
+from flinkms_sql.query.plan import Plan
 from flinkms_sql.server import extended, relay, simple
 from flinkms_sql.server.control import Control, zone_of
 from flinkms_sql.server.hotpath import HotPath
 from flinkms_sql.server.inserts import Inserts
+from flinkms_sql.server.joins import Described
 from flinkms_sql.server.link import Link, send_cancel
 from flinkms_sql.server.settings import AUTHENTICATION_SECONDS_MAX, INPUT_BYTES_MAX, OUTPUT_BYTES_MAX
 from flinkms_sql.server.startup import Startup
@@ -49,6 +52,8 @@ class Session(asyncio.Protocol):
         self.statements: dict[str, Prepared] = {}
         self.portals: dict[str, Portal] = {}
         self.inserts = Inserts()
+        self.joined: dict[tuple[str, tuple[int, ...]], Described] = {}
+        """Statements with model calls that PostgreSQL has described on this session's link."""
         self.hot = HotPath(self)
         self.cancellable = False
         """The task at work may be ended by a CancelRequest."""
@@ -266,6 +271,11 @@ class Session(asyncio.Protocol):
         assert self.transport is not None
         self.transport.write(data)
 
+    @staticmethod
+    async def yield_turn() -> None:
+        """Let other sessions go on."""
+        await asyncio.sleep(0)
+
     async def drained(self) -> None:
         """Flush, and wait while the client reads slowly."""
         self.flush()
@@ -284,7 +294,20 @@ class Session(asyncio.Protocol):
         if self.link is not None:
             self.link.resume_reading()
 
-    # ---- status ----
+    # ---- plans and status ----
+
+    @property
+    def generation(self) -> int:
+        """Of the catalog plans are made for now."""
+        return self.frontend.services.catalogs.current().generation
+
+    def plan(self, text: str, declared: tuple[int, ...] = ()) -> Plan:
+        """The plan of one statement. Raises FlinkmsError."""
+        return self.frontend.plans.plan(text, self.frontend.services.catalogs.current(), declared)
+
+    def plan_simple(self, text: str) -> Planned:
+        """The plan of one statement of the simple protocol, and the constants taken out of it. Raises FlinkmsError."""
+        return self.frontend.plans.plan_simple_query(text, self.frontend.services.catalogs.current())
 
     @property
     def status(self) -> m.TransactionStatus:
@@ -326,7 +349,9 @@ class Session(asyncio.Protocol):
             logger.error("session %d: %s", self.process_id, error, exc_info=error)
             self.die(FlinkmsError(errors.INTERNAL_ERROR, "internal error: answers out of order"))
             return
-        if frame.kind == b"Z" and self.status == "idle":
+        if frame.kind == b"E":
+            self.inserts.failed(self.in_block)
+        elif frame.kind == b"Z" and self.status == "idle":
             self.portals.clear()
             self.inserts.forget()
         self._out.append(frame.raw)

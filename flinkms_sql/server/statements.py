@@ -41,7 +41,10 @@ class Prepared:
 
 @dataclass(slots=True, kw_only=True)
 class Portal:
-    """A statement with its values; ``answer`` is what it has computed, from where the next Execute goes on."""
+    """A statement with its values, and from where the next Execute goes on.
+
+    ``answer`` is what was computed here; ``suspended`` names the portal of PostgreSQL's that has more rows.
+    """
 
     name: str
     prepared: Prepared
@@ -49,6 +52,7 @@ class Portal:
     raw: Bind
     result_formats: tuple[int, ...]
     answer: Answer | None = None
+    suspended: str | None = None
 
 
 def parameter_oids(plan: Plan, declared: Sequence[int]) -> tuple[int, ...]:
