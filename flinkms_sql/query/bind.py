@@ -102,7 +102,7 @@ def _bind(function: str, model: Model, signature: ModelSignature, position: int)
         columns = (OutputColumn(name="predict", type=signature.outputs[0][1]),)
         inputs = signature.inputs
     else:
-        if not signature.ranks or len(signature.inputs) != 2:
+        if not signature.recommends or len(signature.inputs) != 2:
             raise FlinkmsError(
                 errors.UNDEFINED_FUNCTION,
                 f'model "{name}" has no {function}',
@@ -135,13 +135,13 @@ def _common(function: str, count: int, catalog: CatalogView, position: int) -> M
     first = models[0]
     same = all(model.inputs == first.inputs for model in models)
     inputs = first.inputs if same else tuple((f"argument_{at}", kind) for at, (_, kind) in enumerate(first.inputs, 1))
-    return ModelSignature(name="", algorithm=first.algorithm, inputs=inputs, outputs=first.outputs, ranks=first.ranks)
+    return ModelSignature(name="", algorithm=first.algorithm, inputs=inputs, outputs=first.outputs, recommends=first.recommends)
 
 
 def _may_mean(function: str, count: int, model: ModelSignature) -> bool:
     if function == "predict":
         return len(model.inputs) == count and len(model.outputs) == 1
-    return model.ranks and len(model.inputs) == 2 and 1 <= count <= 2
+    return model.recommends and len(model.inputs) == 2 and 1 <= count <= 2
 
 
 def bind_argument(written: Written, at: int, call: BoundCall, parameters: Parameters) -> Constant:
