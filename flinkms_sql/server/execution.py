@@ -15,11 +15,13 @@ from typing_extensions import assert_never
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import parse_moment
+from flinkms_sql.engine import execute as execute_tree
+from flinkms_sql.engine.explain import explain
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire import reports
 from flinkms_sql.pgwire.columns import data_rows, describe
-from flinkms_sql.query.nodes import Project, Predict, Single
+from flinkms_sql.query.nodes import Node, Predict, Single
 from flinkms_sql.query.plan import (
     DeployPlan,
     ExplainPlan,
@@ -34,7 +36,6 @@ from flinkms_sql.query.plan import (
 from flinkms_sql.query.statements.statement import CleanUp, Commit, Rollback, Savepoint
 from flinkms_sql.server import deploying, joins, relay
 from flinkms_sql.server.control import AS_OF
-from flinkms_sql.server.services import Moment
 from flinkms_sql.server.settings import ROWS_PER_WRITE
 from flinkms_sql.types import SqlType
 from udfs.block import Column
@@ -57,10 +58,17 @@ class Answer:
         return len(self.columns[0])
 
 
-def moment(session: Session) -> Moment:
-    """When a statement of this session runs."""
-    as_of = session.control.ours.get(AS_OF)
-    return Moment(now=time.time_ns() // 1000, as_of=parse_moment(as_of) if as_of else None)
+def as_of(session: Session) -> int | None:
+    """The moment as of which this session resolves aliases (microseconds since 1970-01-01 UTC), or None for now."""
+    text = session.control.ours.get(AS_OF)
+    return parse_moment(text) if text else None
+
+
+def run_node(session: Session, node: Node, values: Sequence[object]) -> Sequence[Column]:
+    """The columns of a tree, as of the session's moment. Raises FlinkmsError."""
+    registry = session.frontend.services.registry
+    result = execute_tree.run_node(node, values, registry, now=time.time_ns() // 1000, as_of=as_of(session))
+    return result.columns
 
 
 def allowed(session: Session, plan: object) -> None:
@@ -109,12 +117,11 @@ def execute(session: Session, portal: Portal, row_limit: int) -> Awaitable[None]
 
 def compute(session: Session, plan: PointPlan | ModelPlan | ExplainPlan, values: Sequence[object]) -> Answer:
     """The rows of a statement the engine answers."""
-    engine = session.frontend.services.engine
     match plan:
         case PointPlan():
-            columns = engine.run(point_tree(plan), values, moment(session))
+            columns = run_node(session, point_tree(plan), values)
         case ModelPlan():
-            columns = engine.run(plan.root, values, moment(session))
+            columns = run_node(session, plan.root, values)
         case ExplainPlan():
             columns = [_explained(session, plan, values)]
     return Answer(columns, [column.type for column in plan.columns])
@@ -126,16 +133,16 @@ def point_tree(plan: PointPlan) -> Predict:
 
 
 def _explained(session: Session, plan: ExplainPlan, values: Sequence[object]) -> Column:
-    engine, now = session.frontend.services.engine, moment(session)
-    lines = plan.format(lambda address: engine.describe(address, now)).splitlines()
+    lines = explain(plan, session.frontend.services.registry, as_of=as_of(session))
     if plan.analyze:
         if not isinstance(plan.inner, PointPlan | ModelPlan):
-            raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "EXPLAIN ANALYZE is for statements of the model route only")
+            raise FlinkmsError(
+                errors.FEATURE_NOT_SUPPORTED, "EXPLAIN ANALYZE is for statements of the model route only"
+            )
         started = time.perf_counter()
         answer = compute(session, plan.inner, values)
         spent_ms = (time.perf_counter() - started) * 1e3
-        lines.append(f"  rows: {answer.rows}")
-        lines.append(f"  execution time: {spent_ms:.3f} ms")
+        lines = [*lines, f"  rows: {answer.rows}", f"  execution time: {spent_ms:.3f} ms"]
     texts = np.empty(len(lines), dtype=object)
     texts[:] = lines
     return Column(texts)
@@ -202,7 +209,7 @@ def insert(session: Session, plan: StreamInsertPlan, values: Sequence[object]) -
     """Compute the rows of an INSERT and keep them until the transaction commits."""
     if session.frontend.services.streams is None:
         raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, "there is no warehouse to insert into")
-    columns = session.frontend.services.engine.run(plan.source, values, moment(session))
+    columns = run_node(session, plan.source, values)
     count = session.inserts.add(plan.table, columns)
     session.send(m.CommandComplete(tag=f"INSERT 0 {count}"))
 
@@ -219,7 +226,7 @@ async def commit_inserts(session: Session) -> None:
 
 def _control(session: Session, plan: LocalPlan, portal: Portal) -> Awaitable[None] | None:
     statement, text = plan.statement, portal.prepared.text
-    if isinstance(statement, Commit) and session.inserts.waiting and session.status == "transaction":
+    if commits_inserts(session, plan):
         return _commit(session, plan, text)
     if session.control.accepts(statement) and (session.link is None or session.control.is_ours(statement)):
         answer_control(session, plan, text)
@@ -254,6 +261,16 @@ async def commit(session: Session, plan: LocalPlan, text: str) -> str:
     else:
         session.inserts.forget()
     return tag
+
+
+def commits_inserts(session: Session, plan: LocalPlan) -> bool:
+    """Whether a COMMIT has rows to append."""
+    return isinstance(plan.statement, Commit) and session.inserts.waiting and session.status == "transaction"
+
+
+def changes_session(plan: LocalPlan) -> bool:
+    """Whether a statement changes more here than PostgreSQL would tell us of."""
+    return isinstance(plan.statement, CleanUp) and plan.statement.tag in ("DISCARD ALL", "DEALLOCATE ALL", "RESET")
 
 
 def answer_control(session: Session, plan: LocalPlan, text: str) -> None:

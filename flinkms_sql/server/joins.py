@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flinkms_sql import sqlfiles
+from flinkms_sql.engine.execute import predict_columns
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import backend, oids
 from flinkms_sql.pgwire import messages as m
@@ -136,7 +137,9 @@ async def _steps(session: Session, link: Link, plan: JoinPlan, portal: Portal, d
     codes = [*(raw.formats if len(raw.formats) == count else (raw.formats or (0,))[:1] * count)]
     values = list(raw.values)
     for step in plan.steps:
-        columns = await _step(session, link, step, portal, described, m.Bind(formats=tuple(codes), values=tuple(values)))
+        columns = await _step(
+            session, link, step, portal, described, m.Bind(formats=tuple(codes), values=tuple(values))
+        )
         for parameter, column in zip(step.parameters, columns, strict=True):
             values.append(encode_parameter(parameter, column))
             codes.append(1)
@@ -146,11 +149,13 @@ async def _steps(session: Session, link: Link, plan: JoinPlan, portal: Portal, d
 async def _step(
     session: Session, link: Link, step: Fold | Lookup, portal: Portal, described: Described, bind: m.Bind
 ) -> Sequence[Column]:
-    engine, now = session.frontend.services.engine, execution.moment(session)
     if isinstance(step, Fold):
-        return engine.run(step.source, portal.values, now)
+        return execution.run_node(session, step.source, portal.values)
     arguments = await _collect(link, step, described, bind)
-    return [*arguments, engine.predict(step.model, arguments, portal.values, now)]
+    registry = session.frontend.services.registry
+    moment = execution.as_of(session)
+    scores = predict_columns(step.model, arguments, step.output, portal.values, registry, as_of=moment)
+    return [*arguments, scores]
 
 
 async def _collect(link: Link, step: Lookup, described: Described, bind: m.Bind) -> list[Column]:

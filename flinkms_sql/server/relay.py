@@ -81,19 +81,15 @@ def forward_copy(link: Link, frame: Frame) -> None:
     link.forward(frame, Ticket(delivers=True))
 
 
-async def run_text(session: Session, text: str) -> bool:
-    """Run one statement of a text of several as a simple query of its own; whether it succeeded."""
+async def run_text(session: Session, text: str) -> None:
+    """Run one statement of a text of several as a Query of its own; answers go to the client. Raises FlinkmsError."""
     link = await ensure_link(session)
-    ticket = Ticket(delivers=True, hides=b"Z", awaited=True)
+    ticket = Ticket(delivers=True, hides=b"ZE", awaited=True)
     link.send(m.Query(text=text), ticket)
-    assert ticket.finished is not None
-    await ticket.finished
-    return ticket.error is None
+    await link.finished([ticket])
 
 
-async def run_statement(
-    link: Link, *, text: str, oids: tuple[int, ...], bind: m.Bind, row_limit: int
-) -> str | None:
+async def run_statement(link: Link, *, text: str, oids: tuple[int, ...], bind: m.Bind, row_limit: int) -> str | None:
     """Run one statement of the extended protocol within the open series; its rows and end go to the client.
 
     The name of its portal when the row limit was reached, to ``go_on`` with. Raises FlinkmsError when PostgreSQL

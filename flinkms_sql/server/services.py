@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from flinkms_sql.catalog.address import ModelAddress
-from flinkms_sql.query.nodes import Model, Node, OutputColumn
+from flinkms_sql.engine.registry import Registry
+from flinkms_sql.query.nodes import OutputColumn
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.signatures import CatalogView
 from flinkms_sql.server.link import BackendAddress
@@ -39,29 +39,6 @@ class Streams(Protocol):
         """The writer of a stream. Raises FlinkmsError 42P01 when there is none."""
 
 
-class Engine(Protocol):
-    """Answers model calls from the models loaded here. Never waits; the moment is that of the session."""
-
-    def run(self, node: Node, values: Sequence[object], moment: Moment) -> Sequence[Column]:
-        """The columns of a tree, for parameter values as ``nodes.Literal`` has them. Raises FlinkmsError."""
-
-    def predict(
-        self, model: Model, arguments: Sequence[Column], values: Sequence[object], moment: Moment
-    ) -> Column:
-        """One prediction a row. Raises FlinkmsError."""
-
-    def describe(self, address: ModelAddress, moment: Moment) -> str:
-        """What EXPLAIN says of an address: its version and log position, or an empty text."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """When a statement runs: ``now`` in microseconds since 1970-01-01 UTC; ``as_of``: resolve aliases as of then."""
-
-    now: int
-    as_of: int | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """Something to tell while a deployment runs."""
@@ -71,7 +48,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows of the answer; the first one says what the columns are, and so must be every later one of the statement."""
+    """Rows of the answer. ``names`` are the plan's columns: the client was told of them before the statement ran."""
 
     names: tuple[OutputColumn, ...]
     columns: tuple[Column, ...]
@@ -93,10 +70,10 @@ class Deployer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Everything that is injected; ``backend`` None: no statement can be relayed."""
+    """Everything that is injected; ``backend`` None: no statement can be relayed. ``registry`` has the loaded models."""
 
     catalogs: Catalogs
-    engine: Engine
+    registry: Registry
     backend: BackendAddress | None = None
     streams: Streams | None = None
     deployer: Deployer | None = None

@@ -76,9 +76,10 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._resting and self.hot.take(data):
+            self._resting = False
             return
         self.connection.receive(data)
-        if self._task is None:
+        if self._task is None and not self.hot.waiting:
             self._pump()
         elif self.connection.copying_in:
             self._pump_copy()
@@ -111,6 +112,22 @@ class Session(asyncio.Protocol):
             self.transport.pause_reading()
 
     # ---- requests ----
+
+    def write_hot(self, data: bytes) -> None:
+        """Send the whole answer to a request of the hot path, and go on."""
+        if self._ended or self.transport is None:
+            return
+        self.transport.write(data)
+        if self.connection.buffered:
+            self._pump()
+        else:
+            self._resting = True
+
+    def resume_with(self, data: bytes) -> None:
+        """Handle a request the hot path had taken, before anything that came after it."""
+        if not self._ended:
+            self.connection.receive_first(data)
+            self._pump()
 
     def _pump(self) -> None:
         """Handle requests until there are none, or one has to wait."""
