@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import ModelAddress, parse_address
-from flinkms_sql.engine.columns import Value, column_of
-from flinkms_sql.engine.execute import _declared
+from flinkms_sql.engine.columns import Value, as_declared, column_of
 from flinkms_sql.engine.registry import LoadedVersion, Registry, effective
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.nodes import Literal, Parameter
@@ -137,7 +136,7 @@ def _answer(version: LoadedVersion, types: tuple[SqlType, ...], group: list[_Req
     """One prediction for a group; when it fails, each request by itself, so that one cannot fail the others."""
     try:
         values = _predict(version, types, [request.arguments for request in group], group[0].point.column_type)
-    except Exception as error:  # whatever a kernel raises belongs to the request that caused it
+    except Exception as error:  # noqa: BLE001 - whatever a kernel raises belongs to the request that caused it
         if len(group) == 1:
             group[0].done(None, _described(error, group[0].point))
             return
@@ -155,7 +154,7 @@ def _predict(
     columns = [column_of(values, kind) for values, kind in zip(zip(*rows), types)]
     scores = version.model.predict(version.view, columns)
     if output is not SqlType.DOUBLE:
-        scores = _declared(scores, output)
+        scores = as_declared(scores, output)
     values = scores.values.tolist()
     if scores.valid is not None:
         return [value if valid else None for value, valid in zip(values, scores.valid.tolist())]

@@ -14,7 +14,7 @@ import numpy as np
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import ModelAddress, parse_address
 from flinkms_sql.engine import rows
-from flinkms_sql.engine.columns import Value, column_of, convert, elements_column, pad, repeat, take
+from flinkms_sql.engine.columns import Value, as_declared, column_of, convert, elements_column, pad, repeat, take
 from flinkms_sql.engine.registry import LoadedVersion, Registry, effective
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.nodes import (
@@ -238,14 +238,7 @@ def _predict(
         at = error.argument
         position = positions[at] if at is not None and at < len(positions) else None
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, str(error), position=position) from error
-    return scores if output.type is SqlType.DOUBLE else _declared(scores, output.type)
-
-
-def _declared(scores: Column, kind: SqlType) -> Column:
-    """Scores, which kernels give as DOUBLE, as the output type the model declares; integers are rounded."""
-    if kind in (SqlType.SMALLINT, SqlType.INT, SqlType.BIGINT):
-        return Column(np.rint(scores.values).astype(kind.value.dtype), scores.valid)
-    return Column(scores.values.astype(kind.value.dtype), scores.valid)
+    return scores if output.type is SqlType.DOUBLE else as_declared(scores, output.type)
 
 
 def _limit(node: Limit, shared: _Run) -> _Rows:

@@ -7,7 +7,7 @@ Must not know how a call is run. A call that does not fit is an error that shows
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import ModelAddress, parse_address
@@ -135,7 +135,7 @@ def _common(function: str, count: int, catalog: CatalogView, position: int) -> M
     first = models[0]
     same = all(model.inputs == first.inputs for model in models)
     inputs = first.inputs if same else tuple((f"argument_{at}", kind) for at, (_, kind) in enumerate(first.inputs, 1))
-    return ModelSignature(name="", algorithm=first.algorithm, inputs=inputs, outputs=first.outputs, recommends=first.recommends)
+    return replace(first, name="", inputs=inputs)
 
 
 def _may_mean(function: str, count: int, model: ModelSignature) -> bool:
@@ -146,7 +146,7 @@ def _may_mean(function: str, count: int, model: ModelSignature) -> bool:
 
 def bind_argument(written: Written, at: int, call: BoundCall, parameters: Parameters) -> Constant:
     """A constant argument (0-based ``at``, the model not counted) as the type of its input. Raises 42804."""
-    name, target = call.inputs[at] if at < len(call.inputs) else ("k", SqlType.BIGINT)
+    target = call.inputs[at][1] if at < len(call.inputs) else SqlType.BIGINT
     found = coerce(written, target, parameters)
     if found is None:
         raise type_mismatch(call, at, written_type(written, parameters), written.position)

@@ -109,9 +109,8 @@ def _set(cursor: Cursor) -> Session | None:
     name = _setting_name(cursor)
     if name in ("names", "schema"):
         name = _SPECIAL_NAMES[name]
-    elif name != "timezone" or cursor.peek() in ("TO", "="):
-        if not cursor.accept("TO"):
-            cursor.take("=")
+    elif (name != "timezone" or cursor.peek() in ("TO", "=")) and not cursor.accept("TO"):
+        cursor.take("=")
     if cursor.peek() == "INTERVAL" or (cursor.peek() == "LOCAL" and name == "timezone"):
         return None
     value = _value(cursor)
