@@ -1,0 +1,435 @@
+"""A connection of a session's own to the control database, as asyncio protocol.
+
+Must not know what the session wants: it sends requests, each with a ticket, and gives each answer to its ticket. A
+ticket passes answers on to the client as they are, or collects them for us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from flinkms_sql import errors
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.pgwire import frontend, reports, scram
+from flinkms_sql.pgwire import messages as m
+from flinkms_sql.pgwire.connection import Answer, ClientConnection
+from flinkms_sql.pgwire.frames import Frame
+from flinkms_sql.pgwire.state import EXTENDED, Phase
+from flinkms_sql.pgwire.wire import ProtocolError
+
+CONNECT_SECONDS_MAX = 10.0
+"""Time to reach the control database and to be let in, in seconds: it is near; longer means that it is down."""
+
+SEND_BUFFER_BYTES_MAX = 1 << 20
+"""Bytes waiting to be sent to the control database before the client is not read from any more."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendAddress:
+    """Where the control database is: ``host`` starting with "/" is the directory of a unix socket."""
+
+    host: str
+    port: int = 5432
+    user: str = "postgres"
+    database: str = "postgres"
+    password: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is reached through a unix socket."""
+        return self.host.startswith("/")
+
+
+class Client(Protocol):
+    """What a link tells the session it belongs to."""
+
+    def deliver(self, frame: Frame) -> None:
+        """Pass an answer on to the client."""
+
+    def link_turned(self) -> None:
+        """All answers that arrived together were given out."""
+
+    def link_lost(self, error: FlinkmsError) -> None:
+        """The connection ended without being asked to."""
+
+    def link_congested(self, congested: bool) -> None:
+        """The control database reads slowly (or again)."""
+
+
+class Ticket:
+    """Waits for the answer to one request: passes it on to the client (but for the kinds it ``hides``), or collects it.
+
+    ``finished`` resolves when the request is answered, or dropped because of an error before it.
+    """
+
+    __slots__ = ("answers", "delivers", "error", "finished", "hides", "last")
+
+    def __init__(self, *, delivers: bool, hides: bytes = b"", awaited: bool = False) -> None:
+        self.delivers = delivers
+        self.hides = hides
+        self.answers: list[Frame] = []
+        self.last = b""
+        """Kind of the newest answer."""
+        self.error: FlinkmsError | None = None
+        self.finished: asyncio.Future[None] | None = asyncio.get_running_loop().create_future() if awaited else None
+
+    def finish(self) -> None:
+        """There is nothing more to come."""
+        if self.finished is not None and not self.finished.done():
+            self.finished.set_result(None)
+
+
+class Link(asyncio.Protocol):
+    """See the module. ``status`` and ``parameters`` are what the server told last."""
+
+    def __init__(self, address: BackendAddress, client: Client | None) -> None:
+        self._address = address
+        self._client = client
+        self._connection = ClientConnection()
+        self._transport: asyncio.Transport | None = None
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._exchange: scram.ClientExchange | None = None
+        self._closing = False
+        self.status: m.TransactionStatus = "idle"
+        self.parameters: dict[str, str] = {}
+        self.key: m.BackendKeyData | None = None
+        self.series_open = False
+        """Extended requests were sent since the last Sync."""
+        self._drained: asyncio.Future[None] | None = None
+        self._names = 0
+
+    # ---- asyncio ----
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=SEND_BUFFER_BYTES_MAX)
+
+    def data_received(self, data: bytes) -> None:
+        self._connection.receive(data)
+        try:
+            while (answer := self._connection.next_answer()) is not None:
+                if self._ready.done():
+                    self._take(answer)
+                else:
+                    self._opening(answer.message())
+        except FlinkmsError as error:
+            self._lose(error)
+            return
+        if self._drained is not None and not self._connection.waiting and not self._drained.done():
+            self._drained.set_result(None)
+        if self._client is not None:
+            self._client.link_turned()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lose(FlinkmsError(errors.CONNECTION_FAILURE, "the connection to the control database was lost"))
+
+    def pause_writing(self) -> None:
+        if self._client is not None:
+            self._client.link_congested(True)
+
+    def resume_writing(self) -> None:
+        if self._client is not None:
+            self._client.link_congested(False)
+
+    # ---- opening ----
+
+    async def start(self, parameters: Mapping[str, str]) -> None:
+        """Say who we are and wait until the server is ready. Raises FlinkmsError."""
+        self._write(self._connection.send(m.Startup(minor=2, parameters=parameters)))
+        await asyncio.wait_for(self._ready, CONNECT_SECONDS_MAX)
+
+    def _opening(self, message: m.BackendMessage) -> None:
+        match message:
+            case m.AuthenticationOk() | m.NoticeResponse() | m.NegotiateProtocolVersion():
+                pass
+            case m.AuthenticationCleartextPassword():
+                if not self._address.is_local and self._address.tls is None:
+                    raise FlinkmsError(
+                        errors.INVALID_AUTHORIZATION,
+                        "the control database asks for a password in the clear over an unencrypted connection",
+                        hint="Use scram-sha-256 in its pg_hba.conf, TLS, or a unix socket.",
+                    )
+                self._answer_authentication(self._password().encode() + b"\0")
+            case m.AuthenticationSASL():
+                if scram.MECHANISM not in message.mechanisms:
+                    raise _unsupported_authentication(", ".join(message.mechanisms))
+                self._exchange = scram.ClientExchange(self._password(), secrets.token_bytes(scram.NONCE_BYTES))
+                self._answer_authentication(self._exchange.start())
+            case m.AuthenticationSASLContinue() if self._exchange is not None:
+                self._answer_authentication(self._exchange.respond(message.data))
+            case m.AuthenticationSASLFinal() if self._exchange is not None:
+                self._exchange.verify(message.data)
+            case m.ParameterStatus():
+                self.parameters[message.name] = message.value
+            case m.BackendKeyData():
+                self.key = message
+            case m.ReadyForQuery():
+                self._ready.set_result(None)
+            case m.ErrorResponse():
+                raise reports.reported_error(message.fields)
+            case m.AuthenticationOther():
+                raise _unsupported_authentication(f"method {message.code}")
+            case _:
+                raise ProtocolError(f"unexpected {type(message).__name__} while connecting to the control database")
+
+    def _answer_authentication(self, data: bytes) -> None:
+        self._write(self._connection.send(m.Password(data=data)))
+
+    def _password(self) -> str:
+        if self._address.password is None:
+            raise FlinkmsError(errors.INVALID_PASSWORD, "the control database asks for a password and none is set")
+        return self._address.password
+
+    # ---- requests ----
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a request is not answered yet."""
+        return self._connection.waiting
+
+    def forward(self, frame: Frame, ticket: Ticket) -> None:
+        """Send a client's message as it came."""
+        self._note(frame.kind)
+        self._connection.sent_raw(frame.kind, ticket)
+        self._write(frame.raw)
+
+    def send(self, message: m.FrontendMessage, ticket: Ticket) -> None:
+        """Send a message of ours."""
+        data = self._connection.send(message, ticket)
+        self._note(data[:1])
+        self._write(data)
+
+    def _note(self, kind: bytes) -> None:
+        if kind in EXTENDED:
+            self.series_open = True
+        elif kind != b"H":
+            self.series_open = False
+
+    def flush(self) -> None:
+        """Have the server send what it has answered so far."""
+        self._write(frontend.encode(m.Flush()))
+
+    def new_name(self) -> str:
+        """A name for a statement or portal of ours, that no client uses."""
+        self._names += 1
+        return f"flinkms {self._names}"
+
+    async def call(self, messages: Sequence[m.FrontendMessage], *, sync: bool) -> list[Frame]:
+        """Send messages and collect all their answers; ``sync``: end the series behind them, else only flush.
+
+        Raises the FlinkmsError the server reports; without ``sync`` it then skips to the next Sync.
+        """
+        tickets = [Ticket(delivers=False, awaited=True) for _ in messages]
+        for message, ticket in zip(messages, tickets, strict=True):
+            self.send(message, ticket)
+        if sync:
+            tickets.append(Ticket(delivers=False, awaited=True))
+            self.send(m.Sync(), tickets[-1])
+        else:
+            self.flush()
+        await self.finished(tickets)
+        return [frame for ticket in tickets for frame in ticket.answers]
+
+    async def finished(self, tickets: Sequence[Ticket]) -> None:
+        """Wait until all of these are answered or dropped. Raises the first error among them."""
+        await asyncio.wait([ticket.finished for ticket in tickets if ticket.finished is not None])
+        for ticket in tickets:
+            if ticket.error is not None:
+                raise ticket.error
+
+    async def drained(self) -> None:
+        """Wait until every request is answered."""
+        if not self._connection.waiting:
+            return
+        if self.series_open:
+            self.flush()
+        self._drained = asyncio.get_running_loop().create_future()
+        await self._drained
+        self._drained = None
+
+    def _take(self, answer: Answer) -> None:
+        frame = answer.frame
+        kind = frame.kind
+        if kind == b"Z":
+            self._note_ready(answer)
+        elif kind == b"S":
+            self._note_parameter(answer)
+        ticket = answer.tag
+        if isinstance(ticket, Ticket) and kind not in (b"S", b"A", b"N"):
+            ticket.last = kind
+            if kind == b"E" and ticket.error is None:
+                message = answer.message()
+                assert isinstance(message, m.ErrorResponse)
+                ticket.error = reports.reported_error(message.fields)
+            if ticket.delivers and kind not in ticket.hides:
+                self._deliver(frame)
+            elif not ticket.delivers:
+                ticket.answers.append(frame)
+            if answer.finished:
+                ticket.finish()
+        elif kind == b"E":
+            raise _unasked(answer)
+        else:
+            self._deliver(frame)
+        for dropped in answer.dropped:
+            if isinstance(dropped, Ticket):
+                dropped.finish()
+
+    def _note_ready(self, answer: Answer) -> None:
+        message = answer.message()
+        assert isinstance(message, m.ReadyForQuery)
+        self.status = message.status
+
+    def _note_parameter(self, answer: Answer) -> None:
+        message = answer.message()
+        assert isinstance(message, m.ParameterStatus)
+        self.parameters[message.name] = message.value
+
+    def _deliver(self, frame: Frame) -> None:
+        if self._client is not None:
+            self._client.deliver(frame)
+
+    # ---- flow and end ----
+
+    def pause_reading(self) -> None:
+        """Stop taking answers: the client reads slowly."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take answers again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Say goodbye; nobody is told."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._transport is not None and not self._transport.is_closing():
+            if self._connection.phase is Phase.READY:
+                self._write(self._connection.send(m.Terminate()))
+            self._transport.close()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def _lose(self, error: FlinkmsError) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        if self._transport is not None:
+            self._transport.abort()
+        for ticket in self._connection.tags():
+            if isinstance(ticket, Ticket):
+                ticket.error = error
+                ticket.finish()
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        if not self._ready.done():
+            self._ready.set_exception(error)
+        elif self._client is not None:
+            self._client.link_lost(error)
+
+
+def _unasked(answer: Answer) -> FlinkmsError:
+    """The error for a report that answers no request: the server ends the connection."""
+    message = answer.message()
+    assert isinstance(message, m.ErrorResponse)
+    return reports.reported_error(message.fields)
+
+
+def _unsupported_authentication(what: str) -> FlinkmsError:
+    return FlinkmsError(
+        errors.INVALID_AUTHORIZATION,
+        f"the control database asks for an authentication method that is not supported: {what}",
+        hint="Use trust, scram-sha-256 or peer in its pg_hba.conf.",
+    )
+
+
+async def open_link(address: BackendAddress, parameters: Mapping[str, str], client: Client | None) -> Link:
+    """A link that is ready; ``parameters`` are settings of the session. Raises FlinkmsError."""
+    loop = asyncio.get_running_loop()
+    link = Link(address, client)
+    try:
+        await asyncio.wait_for(_connect(loop, address, lambda: link), CONNECT_SECONDS_MAX)
+        await link.start({"user": address.user, "database": address.database} | dict(parameters))
+    except (OSError, asyncio.TimeoutError) as error:
+        link.close()
+        reason = str(error) or "it does not answer"
+        raise FlinkmsError(
+            errors.CONNECTION_FAILURE, "the control database cannot be reached", detail=f"{reason}."
+        ) from error
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
+async def _connect(
+    loop: asyncio.AbstractEventLoop, address: BackendAddress, factory: Callable[[], asyncio.Protocol]
+) -> None:
+    if address.is_local:
+        await loop.create_unix_connection(factory, f"{address.host}/.s.PGSQL.{address.port}")
+    elif address.tls is None:
+        await loop.create_connection(factory, address.host, address.port)
+    else:
+        await _connect_tls(loop, address, factory())
+
+
+async def _connect_tls(loop: asyncio.AbstractEventLoop, address: BackendAddress, link: asyncio.Protocol) -> None:
+    reply: asyncio.Future[bytes] = loop.create_future()
+    transport, asking = await loop.create_connection(lambda: _Asking(reply), address.host, address.port)
+    transport.write(frontend.encode(m.SSLRequest()))
+    if await reply != b"S":
+        transport.close()
+        raise FlinkmsError(errors.CONNECTION_FAILURE, "the control database does not offer TLS")
+    assert address.tls is not None
+    encrypted = await loop.start_tls(transport, asking, address.tls, server_hostname=address.host)
+    assert encrypted is not None
+    encrypted.set_protocol(link)
+    link.connection_made(encrypted)
+
+
+class _Asking(asyncio.Protocol):
+    """Waits for the one byte that answers SSLRequest."""
+
+    def __init__(self, reply: asyncio.Future[bytes]) -> None:
+        self._reply = reply
+
+    def data_received(self, data: bytes) -> None:
+        if not self._reply.done():
+            self._reply.set_result(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._reply.done():
+            self._reply.set_exception(OSError("the connection was closed"))
+
+
+async def send_cancel(address: BackendAddress, key: m.BackendKeyData) -> None:
+    """Ask the control database to cancel what the session with this key is doing. Errors are logged only."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[bytes] = loop.create_future()
+    try:
+        if address.is_local:
+            transport, _ = await loop.create_unix_connection(
+                lambda: _Asking(done), f"{address.host}/.s.PGSQL.{address.port}"
+            )
+        else:
+            transport, _ = await loop.create_connection(lambda: _Asking(done), address.host, address.port)
+        transport.write(frontend.encode(m.CancelRequest(process_id=key.process_id, secret_key=key.secret_key)))
+        await asyncio.wait([done], timeout=CONNECT_SECONDS_MAX)
+        done.cancelled() or done.exception()
+        transport.close()
+    except OSError as error:
+        logger.warning("cannot cancel at the control database: %s", error)

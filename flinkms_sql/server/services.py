@@ -1,0 +1,79 @@
+"""What the frontend needs of the rest of the system, as it is injected by the composition root.
+
+Must not know who provides it: models may be loaded from a log or held in memory, streams may be files, deployments may
+run on Flink. Each protocol says what is promised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from flinkms_sql.engine.registry import Registry
+from flinkms_sql.query.nodes import OutputColumn
+from flinkms_sql.query.plan import DeployPlan
+from flinkms_sql.query.signatures import CatalogView
+from flinkms_sql.server.link import BackendAddress
+from udfs.block import Column
+
+
+class Catalogs(Protocol):
+    """Where the current snapshot of the catalog is."""
+
+    def current(self) -> CatalogView:
+        """The newest snapshot. Called for every statement: must not wait."""
+
+
+class StreamWriter(Protocol):
+    """Appends to one stream."""
+
+    async def append(self, columns: Sequence[Column]) -> None:
+        """Append rows, columns in declared order, as one unit; returns when they are durable. Raises FlinkmsError."""
+
+
+class Streams(Protocol):
+    """The writers of the streams that can be inserted into."""
+
+    def writer(self, table: str) -> StreamWriter:
+        """The writer of a stream. Raises FlinkmsError 42P01 when there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Something to tell while a deployment runs."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows of the answer. ``names`` are the plan's columns: the client was told of them before the statement ran."""
+
+    names: tuple[OutputColumn, ...]
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The statement is finished; ``tag`` is its command tag, e.g. ``CREATE MODEL``."""
+
+    tag: str
+
+
+class Deployer(Protocol):
+    """Carries out statements that change what is deployed."""
+
+    def execute(self, plan: DeployPlan) -> AsyncIterator[Progress | Rows | Done]:
+        """Steps of the statement, ``Done`` last. Raises FlinkmsError; closing the iterator cancels the statement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that is injected; ``backend`` None: no statement can be relayed. ``registry`` has the loaded models."""
+
+    catalogs: Catalogs
+    registry: Registry
+    backend: BackendAddress | None = None
+    streams: Streams | None = None
+    deployer: Deployer | None = None

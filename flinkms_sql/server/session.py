@@ -1,0 +1,422 @@
+"""One client's connection: takes its requests one by one, and sends the answers in their order.
+
+Must not know how a statement is carried out: that is for ``startup``, ``simple`` and ``extended``. What it keeps is
+what makes them one session: the protocol's state, the link, settings, statements, portals, and who waits for whom.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timezone, tzinfo
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from flinkms_sql import errors
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.pgwire import messages as m
+from flinkms_sql.pgwire import reports
+from flinkms_sql.pgwire.connection import Request, ServerConnection
+from flinkms_sql.pgwire.frames import Frame
+from flinkms_sql.pgwire.wire import LocalProtocolError, MalformedMessage, ProtocolError
+from flinkms_sql.query.cache import Planned
+from flinkms_sql.query.plan import Plan
+from flinkms_sql.server import extended, relay, simple
+from flinkms_sql.server.control import Control, zone_of
+from flinkms_sql.server.hotpath import HotPath
+from flinkms_sql.server.inserts import Inserts
+from flinkms_sql.server.joins import Described
+from flinkms_sql.server.link import Link, send_cancel
+from flinkms_sql.server.settings import AUTHENTICATION_SECONDS_MAX, INPUT_BYTES_MAX, OUTPUT_BYTES_MAX
+from flinkms_sql.server.startup import Startup
+from flinkms_sql.server.statements import Portal, Prepared
+
+if TYPE_CHECKING:
+    from flinkms_sql.server.frontend import Frontend
+
+logger = logging.getLogger(__name__)
+
+
+class Session(asyncio.Protocol):
+    """See the module. A request is handled at once where that needs no wait; else a task does it, and the next waits."""
+
+    def __init__(self, frontend: Frontend) -> None:
+        self.frontend = frontend
+        self.process_id, self.secret_key = frontend.new_key()
+        self.connection = ServerConnection(message_bytes_max=frontend.settings.message_bytes_max)
+        self.transport: asyncio.Transport | None = None
+        self.user = self.database = ""
+        self.control = Control({}, {})
+        self.link: Link | None = None
+        self.statements: dict[str, Prepared] = {}
+        self.portals: dict[str, Portal] = {}
+        self.inserts = Inserts()
+        self.joined: dict[tuple[str, tuple[int, ...]], Described] = {}
+        """Statements with model calls that PostgreSQL has described on this session's link."""
+        self.hot = HotPath(self)
+        self.cancellable = False
+        """The task at work may be ended by a CancelRequest."""
+        self._startup: Startup | None = Startup(self)
+        self._timer = asyncio.get_running_loop().call_later(AUTHENTICATION_SECONDS_MAX, self._late)
+        self._task: asyncio.Task[None] | None = None
+        self._canceled = False
+        self._resting = False
+        self._reading = True
+        self._out: list[bytes] = []
+        self._writable: asyncio.Event | None = None
+        self._ended = False
+
+    # ---- bytes in ----
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        self.transport = transport  # type: ignore[assignment]
+        self.transport.set_write_buffer_limits(high=OUTPUT_BYTES_MAX)
+
+    def data_received(self, data: bytes) -> None:
+        if self._resting and self.hot.take(data):
+            self._resting = False
+            return
+        self.connection.receive(data)
+        if self._task is None and not self.hot.waiting:
+            self._pump()
+        elif self.connection.copying_in:
+            self._pump_copy()
+        elif self.connection.buffered > INPUT_BYTES_MAX:
+            self._read(False)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self._timer.cancel()
+        self.frontend.forget(self)
+        if self.link is not None:
+            if self.link.waiting and self.link.key is not None:
+                self.frontend.spawn(send_cancel(self.frontend.backend_address(), self.link.key))
+            self.link.close()
+        if self._writable is not None:
+            self._writable.set()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _read(self, wanted: bool) -> None:
+        if self.transport is None or self.transport.is_closing() or wanted == self._reading:
+            return
+        self._reading = wanted
+        if wanted:
+            self.transport.resume_reading()
+        else:
+            self.transport.pause_reading()
+
+    # ---- requests ----
+
+    def write_hot(self, data: bytes) -> None:
+        """Send the whole answer to a request of the hot path, and go on."""
+        if self._ended or self.transport is None:
+            return
+        self.transport.write(data)
+        if self.connection.buffered:
+            self._pump()
+        else:
+            self._resting = True
+
+    def resume_with(self, data: bytes) -> None:
+        """Handle a request the hot path had taken, before anything that came after it."""
+        if not self._ended:
+            self.connection.receive_first(data)
+            self._pump()
+
+    def _pump(self) -> None:
+        """Handle requests until there are none, or one has to wait."""
+        self._resting = False
+        while self._task is None and not self._ended:
+            try:
+                request = self.connection.next_request()
+                work = None if request is None else self._handle(request)
+                if request is None:
+                    break
+            except Exception as error:  # noqa: BLE001 - whatever it is, the session must stay in a defined state
+                if _ends_connection(error):
+                    self.die(error)
+                    break
+                work = self.in_order(partial(self._failed, error))
+            if work is not None:
+                self._task = asyncio.get_running_loop().create_task(self._work(work))
+        self._settle()
+
+    def _pump_copy(self) -> None:
+        """Pass COPY data on while a task waits for the COPY to end."""
+        while self.link is not None and self.connection.copying_in:
+            request = self.connection.next_request()
+            if request is None:
+                break
+            relay.forward_copy(self.link, request.frame)
+
+    def _settle(self) -> None:
+        self.flush()
+        if self._task is None and not self._ended:
+            self._read(True)
+            open_series = self.link is not None and self.link.series_open
+            self._resting = self.connection.at_rest and not open_series and self._startup is None
+
+    def _handle(self, request: Request) -> Awaitable[None] | None:
+        message = request.message
+        if self._startup is not None:
+            return self._startup.handle(message)
+        match message:
+            case m.Query():
+                return simple.query(self, message, request.frame)
+            case m.Terminate():
+                self.end()
+                return None
+            case m.CopyData() | m.CopyDone() | m.CopyFail():
+                # Outside of a COPY these are what is left of one that failed: they are ignored (54.2.6).
+                if self.link is not None and self.link.waiting:
+                    relay.forward_copy(self.link, request.frame)
+                return None
+            case m.FunctionCall():
+                return relay.forward(self, request.frame)
+        return extended.handle(self, message, request.frame)
+
+    async def _work(self, work: Awaitable[None]) -> None:
+        """Carry out a request that has to wait, then go on with the next ones."""
+        more: Awaitable[None] | None = work
+        while more is not None:
+            try:
+                await more
+                more = None
+            except asyncio.CancelledError:
+                if not self._canceled or self._ended:
+                    raise
+                self._canceled = False
+                more = self._failed(FlinkmsError(errors.QUERY_CANCELED, "canceling statement due to user request"))
+            except Exception as error:  # noqa: BLE001 - see _pump
+                more = self._failed(error)
+        self._task = None
+        self.cancellable = False
+        if not self._ended:
+            self._pump()
+
+    def in_order(self, act: Callable[[], Awaitable[None] | None]) -> Awaitable[None] | None:
+        """Act when everything that was relayed before is answered, unless an error among it has cancelled this."""
+        if self.link is None or not self.link.waiting:
+            return act()
+        return self._after_link(self.link, act)
+
+    async def _after_link(self, link: Link, act: Callable[[], Awaitable[None] | None]) -> None:
+        await link.drained()
+        if self.connection.awaiting is None or self.connection.skipping:
+            return
+        work = act()
+        if work is not None:
+            await work
+
+    # ---- errors ----
+
+    def _failed(self, error: BaseException) -> Coroutine[Any, Any, None] | None:
+        """Report what went wrong with the oldest request; a coroutine when the link must be told first."""
+        if self._ended:
+            return None
+        if isinstance(error, LocalProtocolError) or not isinstance(error, FlinkmsError):
+            logger.error("session %d: %s", self.process_id, error, exc_info=error)
+            error = FlinkmsError(errors.INTERNAL_ERROR, f"internal error: {type(error).__name__}",
+                                 hint="It is in the frontend's log.")  # fmt: skip
+        if _ends_connection(error) or self._startup is not None or self.connection.awaiting is None:
+            self.die(error)
+            return None
+        self.inserts.failed(self.in_block)
+        self.control.fail()
+        link = self.link
+        if self.connection.awaiting not in (b"Q", b"F"):
+            if link is not None and relay.needs_abort(link):
+                relay.abort_series(link)
+            if self.connection.awaiting != b"S":
+                self.send(reports.error_response(error))
+                return None
+        elif link is not None and relay.needs_abort(link):
+            return self._fail_block(link, error)
+        self.send(reports.error_response(error))
+        self.ready()
+        return None
+
+    async def _fail_block(self, link: Link, error: FlinkmsError) -> None:
+        await relay.abort_block(link)
+        self.send(reports.error_response(error))
+        self.ready()
+
+    def die(self, error: FlinkmsError) -> None:
+        """Report an error that ends the connection."""
+        if self._ended or self.transport is None:
+            return
+        self.flush()
+        self.transport.write(self.connection.fatal(reports.error_response(error, "FATAL")))
+        self.end()
+
+    def _late(self) -> None:
+        self.die(FlinkmsError(errors.INVALID_AUTHORIZATION, "canceling authentication due to timeout"))
+
+    def end(self) -> None:
+        """Close when everything is sent."""
+        self.flush()
+        self._ended = True
+        if self.transport is not None:
+            self.transport.close()
+
+    # ---- bytes out ----
+
+    def send(self, message: m.BackendMessage) -> None:
+        """Queue an answer."""
+        self._out.append(self.connection.send(message))
+
+    def send_rows(self, data: bytes) -> None:
+        """Queue DataRow messages that were built in bulk."""
+        self.connection.sent_raw(b"D")
+        self._out.append(data)
+
+    def flush(self) -> None:
+        """Hand queued answers to the transport, in one write."""
+        if self._out and self.transport is not None:
+            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+            self._out = []
+            self.transport.write(data)
+
+    def write_now(self, data: bytes) -> None:
+        """Send bytes that are no message."""
+        assert self.transport is not None
+        self.transport.write(data)
+
+    @staticmethod
+    async def yield_turn() -> None:
+        """Let other sessions go on."""
+        await asyncio.sleep(0)
+
+    async def drained(self) -> None:
+        """Flush, and wait while the client reads slowly."""
+        self.flush()
+        if self._writable is not None:
+            await self._writable.wait()
+
+    def pause_writing(self) -> None:
+        self._writable = asyncio.Event()
+        if self.link is not None:
+            self.link.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._writable is not None:
+            self._writable.set()
+            self._writable = None
+        if self.link is not None:
+            self.link.resume_reading()
+
+    # ---- plans and status ----
+
+    @property
+    def generation(self) -> int:
+        """Of the catalog plans are made for now."""
+        return self.frontend.services.catalogs.current().generation
+
+    def plan(self, text: str, declared: tuple[int, ...] = ()) -> Plan:
+        """The plan of one statement. Raises FlinkmsError."""
+        return self.frontend.plans.plan(text, self.frontend.services.catalogs.current(), declared)
+
+    def plan_simple(self, text: str) -> Planned:
+        """The plan of one statement of the simple protocol, and the constants taken out of it. Raises FlinkmsError."""
+        return self.frontend.plans.plan_simple_query(text, self.frontend.services.catalogs.current())
+
+    @property
+    def status(self) -> m.TransactionStatus:
+        """Of the transaction: PostgreSQL's once there is a link."""
+        return self.control.status if self.link is None else self.link.status
+
+    @property
+    def in_block(self) -> bool:
+        """Whether a transaction block is open, so that nothing is final before its end."""
+        return self.status != "idle"
+
+    @property
+    def zone(self) -> tzinfo:
+        """The session's time zone."""
+        name = (self.control.shown("timezone") if self.link is None else self.link.parameters.get("TimeZone")) or "UTC"
+        return zone_of(name) or timezone.utc
+
+    def ready(self) -> None:
+        """End of a series: say so, and forget the portals that end with it."""
+        status = self.status
+        if status == "idle":
+            self.portals.clear()
+        self.send(m.ReadyForQuery(status=status))
+
+    def started(self) -> None:
+        """The client is in."""
+        self._startup = None
+        self._timer.cancel()
+
+    # ---- the link ----
+
+    def deliver(self, frame: Frame) -> None:
+        """An answer of the control database goes to the client as it is."""
+        if self._ended:
+            return
+        try:
+            self.connection.sent_raw(frame.kind)
+        except LocalProtocolError as error:
+            logger.error("session %d: %s", self.process_id, error, exc_info=error)
+            self.die(FlinkmsError(errors.INTERNAL_ERROR, "internal error: answers out of order"))
+            return
+        if frame.kind == b"E":
+            self.inserts.failed(self.in_block)
+        elif frame.kind == b"Z" and self.status == "idle":
+            self.portals.clear()
+            self.inserts.forget()
+        self._out.append(frame.raw)
+        if frame.kind == b"G" and self._task is not None:
+            self._pump_copy()
+
+    def link_turned(self) -> None:
+        """Relayed answers that arrived together leave together."""
+        if self._task is None:
+            self._settle()
+        else:
+            self.flush()
+
+    def link_lost(self, error: FlinkmsError) -> None:
+        """What lived in the backend is gone: settings, tables, statements. So the session ends."""
+        self.die(error)
+
+    def link_congested(self, congested: bool) -> None:
+        """The control database reads slowly: so do we."""
+        self._read(not congested)
+
+    # ---- cancel and encryption ----
+
+    def cancel(self) -> None:
+        """End what is at work: at the control database, or here where that can be stopped."""
+        if self.link is not None and self.link.waiting and self.link.key is not None:
+            self.frontend.spawn(send_cancel(self.frontend.backend_address(), self.link.key))
+        elif self._task is not None and self.cancellable:
+            self._canceled = True
+            self._task.cancel()
+
+    def encrypt(self) -> Awaitable[None] | None:
+        """Answer an SSLRequest: TLS when there is a certificate."""
+        context = self.frontend.settings.tls
+        if context is None:
+            self.write_now(b"N")
+            return None
+        self.connection.rest_is_encrypted()
+        return self._encrypt(context)
+
+    async def _encrypt(self, context: Any) -> None:
+        self.write_now(b"S")
+        assert self.transport is not None
+        encrypted = await asyncio.get_running_loop().start_tls(self.transport, self, context, server_side=True)
+        assert encrypted is not None
+        self.connection_made(encrypted)
+
+
+def _ends_connection(error: BaseException) -> TypeGuard[FlinkmsError]:
+    """Whether it is no longer known where the client's next message begins or what may be in it."""
+    return isinstance(error, ProtocolError) and not isinstance(error, MalformedMessage)

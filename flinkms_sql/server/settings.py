@@ -1,0 +1,61 @@
+"""What can be set about the frontend, with defaults, units and reasons."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flinkms_sql.pgwire.frames import MESSAGE_BYTES_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontendSettings:
+    """Where the frontend listens and what a client may ask of it.
+
+    hosts:             addresses to listen on; others than loopback need ``password_file``.
+    port:              TCP port; 0 takes a free one.
+    database:          the one database clients see.
+    connections_max:   sessions at one time: each may take a backend of the control database, which has its own limit.
+    password_file:     lines ``user:verifier`` for SCRAM-SHA-256; None lets every client in.
+    tls:               offers TLS to clients that ask for it; None does not.
+    message_bytes_max: a client's message, in bytes.
+    """
+
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+    port: int = 5433
+    database: str = "flinkms"
+    connections_max: int = 500
+    password_file: Path | None = None
+    tls: ssl.SSLContext | None = None
+    message_bytes_max: int = MESSAGE_BYTES_MAX
+
+
+AUTHENTICATION_SECONDS_MAX = 60.0
+"""Time for a client to prove who it is, in seconds: PostgreSQL's authentication_timeout."""
+
+OUTPUT_BYTES_MAX = 256 << 10
+"""Bytes waiting to be sent to a client before what it asked for is slowed down."""
+
+INPUT_BYTES_MAX = 1 << 20
+"""Bytes taken from a client ahead of what is being done, before it is not read from any more."""
+
+ROWS_PER_WRITE = 4096
+"""Rows that are encoded at once, so that a large result does not hold up other sessions."""
+
+DEFAULT_PARAMETERS: Mapping[str, str] = {
+    "server_version": "18.0",
+    "server_encoding": "UTF8",
+    "client_encoding": "UTF8",
+    "DateStyle": "ISO, MDY",
+    "TimeZone": "UTC",
+    "IntervalStyle": "postgres",
+    "integer_datetimes": "on",
+    "standard_conforming_strings": "on",
+    "is_superuser": "off",
+    "default_transaction_read_only": "off",
+    "in_hot_standby": "off",
+    "application_name": "",
+}
+"""What clients are told where there is no control database to say it."""

@@ -1,0 +1,127 @@
+"""Prepared statements and portals of a session, and the values that are bound to them.
+
+Must not know how a plan is run. What PostgreSQL keeps is not noted here: a name that is not
+known here is its.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from flinkms_sql import errors
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.pgwire import oids, parameters
+from flinkms_sql.pgwire.messages import Bind, Field
+from flinkms_sql.pgwire.parameters import Value
+from flinkms_sql.query.nodes import OutputColumn
+from flinkms_sql.query.plan import Plan
+from flinkms_sql.server.execution import Answer
+
+INDETERMINATE_DATATYPE = "42P18"
+
+
+@dataclass(slots=True, kw_only=True)
+class Prepared:
+    """A prepared statement that is not PostgreSQL's. ``oids`` are its parameter types.
+
+    ``generation`` is that of the catalog the plan was made for; ``fields`` are set where PostgreSQL described them.
+    """
+
+    name: str
+    text: str
+    plan: Plan
+    declared: tuple[int, ...]
+    oids: tuple[int, ...]
+    generation: int
+    fields: tuple[Field, ...] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Portal:
+    """A statement with its values, and from where the next Execute goes on.
+
+    ``answer`` is what was computed here; ``suspended`` names the portal of PostgreSQL's that has more rows.
+    """
+
+    name: str
+    prepared: Prepared
+    values: tuple[Value, ...]
+    raw: Bind
+    result_formats: tuple[int, ...]
+    answer: Answer | None = None
+    suspended: str | None = None
+
+
+def parameter_oids(plan: Plan, declared: Sequence[int]) -> tuple[int, ...]:
+    """The types to describe and decode parameters by: what the client declared, else what the plan found.
+
+    Raises FlinkmsError 42P18 when neither says.
+    """
+    count = max(len(plan.parameter_types), len(declared))
+    found: list[int] = []
+    for number in range(count):
+        oid = declared[number] if number < len(declared) else oids.UNSPECIFIED
+        if oid in (oids.UNSPECIFIED, oids.UNKNOWN):
+            kind = plan.parameter_types[number] if number < len(plan.parameter_types) else None
+            if kind is None:
+                raise FlinkmsError(INDETERMINATE_DATATYPE, f"could not determine data type of parameter ${number + 1}")
+            oid = kind.value.oid
+        found.append(oid)
+    return tuple(found)
+
+
+def bound_values(prepared: Prepared, bind: Bind, zone: tzinfo) -> tuple[Value, ...]:
+    """The values of a Bind, by the statement's types. Raises FlinkmsError."""
+    if len(bind.values) != len(prepared.oids):
+        raise FlinkmsError(
+            errors.PROTOCOL_VIOLATION,
+            f"bind message supplies {len(bind.values)} parameters, "
+            f'but prepared statement "{prepared.name}" requires {len(prepared.oids)}',
+        )
+    codes = spread(bind.formats, len(bind.values))
+    return tuple(
+        parameters.decode(value, code, oid, zone)
+        for value, code, oid in zip(bind.values, codes, prepared.oids, strict=True)
+    )
+
+
+def spread(formats: Sequence[int], count: int) -> tuple[int, ...]:
+    """One format code a value: none means text for all, one stands for all."""
+    if len(formats) == count:
+        return tuple(formats)
+    return (formats[0] if formats else 0,) * count
+
+
+def result_formats(bind: Bind, columns: Sequence[OutputColumn]) -> tuple[int, ...]:
+    """One format code a result column. Raises FlinkmsError 08P01 when the message does not fit."""
+    if len(bind.result_formats) > 1 and len(bind.result_formats) != len(columns):
+        raise FlinkmsError(
+            errors.PROTOCOL_VIOLATION,
+            f"bind message has {len(bind.result_formats)} result formats but query has {len(columns)} columns",
+        )
+    return spread(bind.result_formats, len(columns))
+
+
+def undefined_statement(name: str) -> FlinkmsError:
+    """The error for a name no statement has."""
+    text = f'prepared statement "{name}" does not exist' if name else "unnamed prepared statement does not exist"
+    return FlinkmsError(errors.INVALID_STATEMENT_NAME, text)
+
+
+def undefined_portal(name: str) -> FlinkmsError:
+    """The error for a name no portal has."""
+    return FlinkmsError(errors.INVALID_CURSOR_NAME, f'portal "{name}" does not exist')
+
+
+_DEALLOCATE = re.compile(r'\s*deallocate\s+(?:prepare\s+)?(?:"((?:[^"]|"")+)"|([a-z_]\w*))\s*;?\s*', re.IGNORECASE)
+
+
+def deallocated_name(text: str) -> str | None:
+    """The statement that a DEALLOCATE names, or None when the text is none: clients send it for protocol statements."""
+    match = _DEALLOCATE.fullmatch(text)
+    if match is None:
+        return None
+    return match[1].replace('""', '"') if match[1] else match[2].lower()
