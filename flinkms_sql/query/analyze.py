@@ -1,0 +1,155 @@
+"""The entry: the text of one statement -> its plan.
+
+Must not know who asks. The catalog is a snapshot, so the same text, types and snapshot always give the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flinkms_sql import errors
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.query.classify import Owner, classify, flink_tables, insert_target, target_table
+from flinkms_sql.query.constants import Parameters
+from flinkms_sql.query.cursor import Cursor, split_commas
+from flinkms_sql.query.insert import plan_stream_insert
+from flinkms_sql.query.lexer import Token, name_value, tokenize
+from flinkms_sql.query.nodes import OutputColumn
+from flinkms_sql.query.plan import DeployPlan, ExplainPlan, LocalPlan, Plan, RelayPlan
+from flinkms_sql.query.rewrite import plan_rewritten
+from flinkms_sql.query.scopes import read_structure
+from flinkms_sql.query.signatures import CatalogView
+from flinkms_sql.query.simple import plan_simple
+from flinkms_sql.query.sources import NotSimple
+from flinkms_sql.query.statements.models import parse_create_model, parse_learn, parse_model_statement
+from flinkms_sql.query.statements.session import parse_session
+from flinkms_sql.query.statements.show import parse_show
+from flinkms_sql.query.statements.statement import Deploying, Empty, ShowParameter
+from flinkms_sql.query.statements.tables import parse_create_table, parse_drop_table, parse_score
+from flinkms_sql.types import SqlType
+
+_EVALUATION = (
+    OutputColumn(name="metric", type=SqlType.STRING),
+    OutputColumn(name="value", type=SqlType.DOUBLE),
+    OutputColumn(name="rows", type=SqlType.BIGINT),
+    OutputColumn(name="unknown_rows", type=SqlType.BIGINT),
+    OutputColumn(name="failed_rows", type=SqlType.BIGINT),
+)
+"""What EVALUATE MODEL answers: one row a metric, with the counts of flinkms.model_metrics."""
+
+
+def analyze(text: str, catalog: CatalogView, parameter_oids: Sequence[int] = ()) -> Plan:
+    """The plan of one statement; ``parameter_oids`` are the types the client declared, 0 where it did not.
+
+    Raises FlinkmsError with a position in ``text``.
+    """
+    tokens = tokenize(text)
+    while tokens and tokens[-1].word == ";":
+        tokens.pop()
+    owner = classify(tokens, catalog)
+    match owner:
+        case Owner.EMPTY:
+            return LocalPlan(statement=Empty())
+        case Owner.SESSION:
+            return _plan_session(text, tokens)
+        case Owner.SHOW:
+            return parse_show(Cursor(text, tokens))
+        case Owner.DEPLOY:
+            return _plan_deploy(text, tokens)
+        case Owner.INSERT:
+            return _plan_insert(text, tokens, catalog, parameter_oids)
+        case Owner.EXPLAIN:
+            return _plan_explain(text, tokens, catalog, parameter_oids)
+        case Owner.FLINK:
+            raise _flink_error(tokens, catalog)
+        case Owner.MODEL:
+            return _plan_model(text, tokens, catalog, parameter_oids)
+        case Owner.RELAY:
+            return RelayPlan()
+
+
+def _plan_session(text: str, tokens: list[Token]) -> Plan:
+    statement = parse_session(Cursor(text, tokens))
+    if statement is None:
+        return RelayPlan()
+    columns = ()
+    if isinstance(statement, ShowParameter):
+        columns = (OutputColumn(name=statement.name, type=SqlType.STRING),)
+    return LocalPlan(statement=statement, columns=columns)
+
+
+def _plan_deploy(text: str, tokens: list[Token]) -> Plan:
+    cursor = Cursor(text, tokens)
+    statement: Deploying
+    match cursor.peek(), cursor.peek(1):
+        case ("CREATE", "MODEL" | "OR"):
+            statement = parse_create_model(cursor)
+        case ("CREATE", _):
+            statement = parse_create_table(cursor)
+        case ("DROP", "TABLE"):
+            statement = parse_drop_table(cursor)
+        case ("INSERT", _):
+            statement = parse_learn(cursor)
+        case _:
+            statement = parse_model_statement(cursor)
+    return DeployPlan(statement=statement, columns=_EVALUATION if cursor.tokens[0].word == "EVALUATE" else ())
+
+
+def _plan_insert(text: str, tokens: list[Token], catalog: CatalogView, oids: Sequence[int]) -> Plan:
+    target = insert_target(tokens, catalog)
+    assert target is not None
+    table = catalog.table(name_value(tokens[target]) or "")
+    assert table is not None
+    if table.kind == "flink" or flink_tables(read_structure(tokens), catalog):
+        return DeployPlan(statement=parse_score(Cursor(text, tokens), target))
+    return plan_stream_insert(text, tokens, target, catalog, Parameters(oids))
+
+
+def _plan_model(text: str, tokens: list[Token], catalog: CatalogView, oids: Sequence[int]) -> Plan:
+    structure = read_structure(tokens)
+    try:
+        return plan_simple(text, tokens, structure, catalog, Parameters(oids))
+    except NotSimple:
+        return plan_rewritten(text, tokens, structure, catalog, Parameters(oids))
+
+
+def _plan_explain(text: str, tokens: list[Token], catalog: CatalogView, oids: Sequence[int]) -> Plan:
+    """EXPLAIN [ANALYZE] [VERBOSE] statement, or with options in parentheses."""
+    cursor = Cursor(text, tokens, 1)
+    options: dict[str, str] = {}
+    if cursor.peek() == "(" and cursor.peek(1) not in ("SELECT", "WITH", "VALUES", "("):
+        start, end = cursor.skip_parentheses()
+        for first, last in split_commas(tokens, start, end):
+            options[tokens[first].text.lower()] = tokens[last - 1].text.lower() if last - first > 1 else "true"
+    else:
+        for word in ("ANALYZE", "VERBOSE"):
+            if cursor.accept(word):
+                options[word.lower()] = "true"
+    if cursor.done():
+        return RelayPlan()
+    offset = tokens[cursor.at].start
+    inner = analyze(" " * offset + text[offset:], catalog, oids)  # so that positions stay those of the whole text
+    if isinstance(inner, (RelayPlan, LocalPlan)):
+        return RelayPlan()
+    analyzed = options.get("analyze", "false") not in ("false", "off", "0")
+    return ExplainPlan(inner=inner, analyze=analyzed, options=options)
+
+
+def _flink_error(tokens: list[Token], catalog: CatalogView) -> FlinkmsError:
+    target = target_table(tokens, catalog)
+    if target is not None:
+        return FlinkmsError(
+            errors.FEATURE_NOT_SUPPORTED,
+            f'{tokens[0].word} of "{name_value(tokens[target])}" is not supported: it is a Flink table',
+            hint="A stream is only appended to, by INSERT.",
+            position=tokens[target].position,
+        )
+    table = flink_tables(read_structure(tokens), catalog)[0]
+    signature = catalog.table(table.name)
+    kind = "stream" if signature is not None and signature.kind == "stream" else "Flink table"
+    return FlinkmsError(
+        errors.FEATURE_NOT_SUPPORTED,
+        f'reading {kind} "{table.name}" from SQL runs as a Flink job and is not available through the frontend yet',
+        hint="Queries for Flink are part of CREATE MODEL, INSERT INTO and EVALUATE MODEL.",
+        position=tokens[table.token].position,
+    )

@@ -1,0 +1,256 @@
+"""SQL text -> tokens with positions, by PostgreSQL's lexical rules (src/backend/parser/scan.l).
+
+Must not know any statement. One addition to PostgreSQL's rules: a name in backticks is a quoted identifier, as Flink
+writes them. ``standard_conforming_strings`` is taken to be on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from flinkms_sql import errors
+from flinkms_sql.errors import FlinkmsError
+
+
+class Kind(Enum):
+    """What a token is."""
+
+    WORD = "word"
+    QUOTED = "quoted identifier"
+    STRING = "string"
+    NUMBER = "number"
+    PARAMETER = "parameter"
+    OPERATOR = "operator"
+    BLANK = "blank"
+    COMMENT = "comment"
+
+
+class Token(NamedTuple):
+    """``text`` is ``statement[start:end]``, 0-based; ``word`` is an unquoted word in upper case, a punctuation mark or
+    an operator, and empty for every other kind, so that comparing it never mistakes a string for a keyword."""
+
+    kind: Kind
+    text: str
+    start: int
+    word: str
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+    @property
+    def position(self) -> int:
+        """1-based, as errors report it."""
+        return self.start + 1
+
+
+class StatementText(NamedTuple):
+    """One statement of a text: ``text`` starts at the 0-based ``offset`` and holds no final semicolon."""
+
+    text: str
+    offset: int
+
+
+_WORD_START = r"[^\W\d]|[^\x00-\x7f]"
+_TAG = rf"(?:(?:{_WORD_START})(?:\w|[^\x00-\x7f])*)?"
+_TOKEN = re.compile(
+    rf"""
+      (?P<BLANK>[ \t\n\r\f\v]+)
+    | (?P<COMMENT>--[^\n\r]*)
+    | (?P<NESTED>/\*)
+    | (?P<STRING>(?:[eE]'(?:[^'\\]|''|\\.)*'(?!') | (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*'(?!')))
+    | (?P<DOLLAR>\$(?P<tag>{_TAG})\$.*?\$(?P=tag)\$)
+    | (?P<PARAMETER>\$\d+)
+    | (?P<QUOTED>(?:[uU]&)?"(?:[^"]|"")*"(?!") | `(?:[^`]|``)*`(?!`))
+    | (?P<UNTERMINATED>(?:[eEbBxXnN]|[uU]&)?'|(?:[uU]&)?"|\${_TAG}\$)
+    | (?P<WORD>(?:{_WORD_START})(?:\w|[^\x00-\x7f]|\$)*)
+    | (?P<NUMBER>0[xX][0-9a-fA-F_]+ | 0[oO][0-7_]+ | 0[bB][01_]+
+        | (?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?)
+    | (?P<PUNCTUATION>::|:=|\.\.|[,()\[\].;:])
+    | (?P<OPERATOR>[-+*/<>=~!@#%^&|`?]+)
+    | (?P<OTHER>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_KINDS = {
+    "BLANK": Kind.BLANK,
+    "COMMENT": Kind.COMMENT,
+    "STRING": Kind.STRING,
+    "DOLLAR": Kind.STRING,
+    "PARAMETER": Kind.PARAMETER,
+    "QUOTED": Kind.QUOTED,
+    "NUMBER": Kind.NUMBER,
+}
+_UNTERMINATED = {"'": "quoted string", '"': "quoted identifier", "$": "dollar-quoted string"}
+_COMMENT_MARK = re.compile(r"/\*|\*/")
+_TRAILING_SIGN_ALLOWED = re.compile(r"[~!@#%^&|`?]")
+
+
+def scan(text: str) -> Iterator[Token]:
+    """All tokens, blanks and comments included: their texts joined are the text. Raises FlinkmsError 42601."""
+    at, size = 0, len(text)
+    match_at = _TOKEN.match
+    while at < size:
+        found = match_at(text, at)
+        assert found is not None  # OTHER matches any character
+        group, piece = found.lastgroup, found.group()
+        kind = _KINDS.get(group or "")
+        if kind is not None:
+            token = Token(kind, piece, at, "")
+        elif group == "WORD" or group == "PUNCTUATION" or group == "OTHER":
+            token = Token(Kind.WORD if group == "WORD" else Kind.OPERATOR, piece, at, piece.upper())
+        elif group == "OPERATOR":
+            piece = _operator(piece)
+            token = Token(Kind.OPERATOR, piece, at, piece)
+        elif group == "NESTED":
+            piece = text[at : _comment_end(text, at)]
+            token = Token(Kind.COMMENT, piece, at, "")
+        else:
+            what = _UNTERMINATED["$" if piece[0] == "$" else piece[-1]]
+            raise _unterminated(what, text, at)
+        yield token
+        at += len(piece)
+
+
+def _operator(run: str) -> str:
+    """The operator that starts a run of operator characters; scan.l, rule {operator}."""
+    for mark in ("--", "/*"):
+        if (cut := run.find(mark)) > 0:
+            run = run[:cut]
+    if len(run) > 1 and not _TRAILING_SIGN_ALLOWED.search(run):
+        run = run.rstrip("+-") or run[0]
+    return run
+
+
+def _comment_end(text: str, start: int) -> int:
+    depth = 0
+    for mark in _COMMENT_MARK.finditer(text, start):
+        depth += 1 if mark.group() == "/*" else -1
+        if depth == 0:
+            return mark.end()
+    raise _unterminated("/* comment", text, start)
+
+
+def _unterminated(what: str, text: str, at: int) -> FlinkmsError:
+    return FlinkmsError(errors.SYNTAX_ERROR, f'unterminated {what} at or near "{text[at:]}"', position=at + 1)
+
+
+def tokenize(text: str) -> list[Token]:
+    """The tokens that count: no blanks, no comments."""
+    return [token for token in scan(text) if token.kind is not Kind.BLANK and token.kind is not Kind.COMMENT]
+
+
+def split(text: str) -> list[StatementText]:
+    """The statements of a text, in order; empty ones are left out. Raises FlinkmsError 42601."""
+    statements: list[StatementText] = []
+    current: list[Token] = []
+    depth = 0
+    for token in tokenize(text):
+        if token.word == ";" and depth <= 0 and not _inside_body(current):
+            if current:
+                statements.append(_statement(text, current))
+            current, depth = [], 0
+            continue
+        depth += (token.word == "(") - (token.word == ")")
+        current.append(token)
+    if current:
+        statements.append(_statement(text, current))
+    return statements
+
+
+def _statement(text: str, tokens: list[Token]) -> StatementText:
+    start = tokens[0].start
+    return StatementText(text[start : tokens[-1].end], start)
+
+
+def _inside_body(tokens: list[Token]) -> bool:
+    """Whether these tokens end within BEGIN ATOMIC … END of a function: its semicolons do not end the statement."""
+    words = [token.word for token in tokens[:4]]
+    if words[:1] != ["CREATE"] or not {"FUNCTION", "PROCEDURE"} & set(words):
+        return False
+    depth = 0
+    for token in tokens:
+        if token.word == "BEGIN" or (token.word == "CASE" and depth):
+            depth += 1
+        elif token.word == "END" and depth:
+            depth -= 1
+    return depth > 0
+
+
+def string_value(token: Token) -> str | None:
+    """The characters a STRING token stands for; None for bit strings and those with escapes we do not read."""
+    text = token.text
+    if text[0] == "$":
+        tag = text.index("$", 1) + 1
+        return text[tag:-tag]
+    if text[0] == "'":
+        return text[1:-1].replace("''", "'")
+    if text[0] in "eE":
+        return _unescape(text[2:-1])
+    return text[2:-1].replace("''", "'") if text[0] in "nN" else None
+
+
+_ESCAPE = re.compile(
+    r"''|\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
+)
+_NAMED_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+def _unescape(body: str) -> str | None:
+    def replace(found: re.Match[str]) -> str:
+        octal, byte, short, long, plain = found.groups()
+        if plain is not None:
+            return _NAMED_ESCAPES.get(plain, plain)
+        digits = byte or short or long
+        if octal is None and digits is None:
+            return "'"
+        code = int(octal, 8) & 0xFF if octal is not None else int(digits or "0", 16)
+        if code == 0 or code > 0x10FFFF or (code > 0x7F and (octal or byte)):
+            raise ValueError("bytes of a multi-byte character are not read here")
+        return chr(code)
+
+    try:
+        return _ESCAPE.sub(replace, body)
+    except ValueError:
+        return None
+
+
+def name_value(token: Token) -> str | None:
+    """The name an identifier token stands for, folded to lower case when unquoted; None for any other token."""
+    if token.kind is Kind.WORD:
+        return token.text.lower()
+    if token.kind is not Kind.QUOTED or token.text[0] in "uU":
+        return None
+    quote = token.text[0]
+    return token.text[1:-1].replace(quote * 2, quote)
+
+
+def quote_name(name: str) -> str:
+    """The name as a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+_POINT = re.compile(
+    r"\s*select\s+(?:flinkms\.)?predict\s*\(\s*'[\w@-]+'((?:\s*,\s*[+-]?(?:\d+(?:\.\d+)?|\.\d+))+)\s*\)"
+    r"(?:\s+as\s+[a-z_]\w*)?\s*;?\s*",
+    re.IGNORECASE | re.ASCII,
+)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)")
+
+
+def normalize(text: str) -> tuple[str, tuple[str, ...]]:
+    """A key for the plan cache and the constants taken out of the text.
+
+    ``SELECT predict('rec', 42, 7)`` gives ``SELECT predict('rec', $1, $2)`` and ``('42', '7')``, so that a client that
+    writes its keys into the text is planned once; any other text is its own key.
+    """
+    found = _POINT.fullmatch(text)
+    if found is None:
+        return text, ()
+    arguments = found.group(1)
+    numbers = tuple(_NUMBER.findall(arguments))
+    places = ", ".join(f"${number}" for number in range(1, len(numbers) + 1))
+    return f"{text[: found.start(1)]}, {places}{text[found.end(1) :]}", numbers

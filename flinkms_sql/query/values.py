@@ -1,0 +1,144 @@
+"""Constants of a statement -> values of a SqlType, as PostgreSQL's input functions and casts would have it.
+
+Must not know tokens. Values are as ``nodes.Literal`` documents them. Errors are 22P02, 22003 and 22007.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.address import parse_moment
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.types import SqlType
+
+INVALID_DATETIME_FORMAT = "22007"
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_INTEGERS = {SqlType.SMALLINT: 15, SqlType.INT: 31, SqlType.BIGINT: 63}
+_FLOATS = (SqlType.FLOAT, SqlType.DOUBLE)
+_ELEMENTS = {
+    SqlType.INT_ARRAY: SqlType.INT,
+    SqlType.BIGINT_ARRAY: SqlType.BIGINT,
+    SqlType.FLOAT_ARRAY: SqlType.FLOAT,
+    SqlType.DOUBLE_ARRAY: SqlType.DOUBLE,
+}
+_TRUTH = {word[:size]: True for word in ("true", "yes") for size in range(1, len(word) + 1)}
+_TRUTH |= {word[:size]: False for word in ("false", "no") for size in range(1, len(word) + 1)}
+_TRUTH |= {"1": True, "on": True, "0": False, "off": False, "of": False}
+_FLOAT32_MAX = 3.4028235677973366e38
+"""Smallest magnitude that rounds to infinity in binary32."""
+
+_WIDENS_TO = {
+    SqlType.SMALLINT: (SqlType.INT, SqlType.BIGINT, SqlType.FLOAT, SqlType.DOUBLE),
+    SqlType.INT: (SqlType.BIGINT, SqlType.FLOAT, SqlType.DOUBLE),
+    SqlType.BIGINT: (SqlType.FLOAT, SqlType.DOUBLE),
+    SqlType.FLOAT: (SqlType.DOUBLE,),
+    SqlType.DATE: (SqlType.TIMESTAMP, SqlType.TIMESTAMP_LTZ),
+    SqlType.TIMESTAMP: (SqlType.TIMESTAMP_LTZ,),
+}
+"""PostgreSQL's implicit casts among our types (pg_cast, castcontext i)."""
+
+
+def element_type(array: SqlType) -> SqlType:
+    """Type of an element of an array type."""
+    return _ELEMENTS[array]
+
+
+def array_type(element: SqlType) -> SqlType | None:
+    """The array type with such elements, if there is one."""
+    return next((array for array, kind in _ELEMENTS.items() if kind is element), None)
+
+
+def widens(source: SqlType, target: SqlType) -> bool:
+    """Whether PostgreSQL would convert ``source`` to ``target`` by itself."""
+    if source is target:
+        return True
+    if source.is_array and target.is_array:
+        source, target = _ELEMENTS[source], _ELEMENTS[target]
+    return target in _WIDENS_TO.get(source, ())
+
+
+def widen(value: object, source: SqlType, target: SqlType) -> object:
+    """A value of ``source`` as ``target``, which it must widen to."""
+    if value is None or source is target:
+        return value
+    if isinstance(value, tuple):
+        return tuple(widen(item, _ELEMENTS[source], _ELEMENTS[target]) for item in value)
+    if source is SqlType.DATE and isinstance(value, int):
+        return value * 86_400_000_000
+    return float(value) if target in _FLOATS and isinstance(value, (int, float)) else value
+
+
+def from_text(text: str, target: SqlType, *, position: int | None = None) -> object:
+    """The value that ``text`` is the external form of."""
+    try:
+        return _from_text(text, target, position)
+    except ValueError:
+        stamp = target in (SqlType.DATE, SqlType.TIMESTAMP, SqlType.TIMESTAMP_LTZ)
+        raise FlinkmsError(
+            INVALID_DATETIME_FORMAT if stamp else errors.INVALID_TEXT_REPRESENTATION,
+            f'invalid input syntax for type {target.value.postgres}: "{text}"',
+            position=position,
+        ) from None
+
+
+def _from_text(text: str, target: SqlType, position: int | None) -> object:
+    plain = text.strip()
+    match target:
+        case SqlType.STRING:
+            return text
+        case SqlType.BOOLEAN:
+            if plain.lower() not in _TRUTH:
+                raise ValueError
+            return _TRUTH[plain.lower()]
+        case SqlType.SMALLINT | SqlType.INT | SqlType.BIGINT:
+            if not re.fullmatch(r"[+-]?[0-9]+", plain):
+                raise ValueError
+            return _checked(int(plain), target, position)
+        case SqlType.FLOAT | SqlType.DOUBLE:
+            if "_" in plain:
+                raise ValueError
+            return _checked(float(plain), target, position)
+        case SqlType.BYTES:
+            return bytes.fromhex(text[2:]) if text.startswith("\\x") else text.encode()
+        case SqlType.DATE:
+            return date.fromisoformat(plain).toordinal() - _EPOCH_DAY
+        case SqlType.TIMESTAMP | SqlType.TIMESTAMP_LTZ:
+            return parse_moment(plain)
+    if not (plain.startswith("{") and plain.endswith("}")) or "{" in plain[1:]:
+        raise ValueError
+    items = plain[1:-1].split(",") if plain[1:-1].strip() else []
+    return tuple(_from_text(item.strip().strip('"'), _ELEMENTS[target], position) for item in items)
+
+
+def from_number(number: int | Decimal, target: SqlType, *, cast: bool, position: int | None = None) -> object | None:
+    """A numeric constant as ``target``; None when there is no such conversion (without ``cast``: no implicit one)."""
+    if target in _FLOATS:
+        return _checked(float(number), target, position)
+    if target in _INTEGERS:
+        if isinstance(number, Decimal):
+            if not cast:
+                return None
+            number = int(number.to_integral_value(ROUND_HALF_UP))
+        return _checked(number, target, position)
+    if target is SqlType.STRING and cast:
+        return str(number)
+    return None
+
+
+def _checked(value: int | float, target: SqlType, position: int | None) -> int | float:
+    if target in _INTEGERS:
+        limit = 1 << _INTEGERS[target]
+        if not -limit <= value < limit:
+            raise _out_of_range(target, position)
+    elif target is SqlType.FLOAT and _FLOAT32_MAX <= abs(value) < float("inf"):
+        raise _out_of_range(target, position)
+    return value
+
+
+def _out_of_range(target: SqlType, position: int | None) -> FlinkmsError:
+    return FlinkmsError(
+        errors.NUMERIC_VALUE_OUT_OF_RANGE, f"value out of range for type {target.value.postgres}", position=position
+    )
