@@ -101,3 +101,7 @@ def _checked(parser: Callable[[str], Value]) -> Callable[[str], Value]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return parse
+
+
+if __name__ == "__main__":
+    sys.exit(main())
