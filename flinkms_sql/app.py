@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
         case ["jobs"]:
             run_jobs(settings)
         case ["frontend"]:
-            from flinkms_sql.frontend import run_frontend
+            from flinkms_sql.serving.process import run_frontend
 
             run_frontend(settings, control_dsn(settings))
         case _:

@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -21,8 +22,12 @@ from flinkms_sql.deploy.events import Done, Progress, Rows
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.deploy.stages import Given, Stage, stages
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.script import read_script
+from flinkms_sql.query.signatures import Catalog, TableSignature
+from flinkms_sql.query.statements import statement as ast
+from flinkms_sql.serving.views import catalog_of
 from flinkms_sql.settings import Settings
 
 
@@ -57,13 +62,26 @@ def read_stages(file: Path, values: Mapping[str, str], deployer: Deployer) -> li
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise FlinkmsError(errors.IO_ERROR, f"could not read {file}: {error.strerror}") from error
-    given = []
+    snapshot = deployer.store.snapshot()
+    catalog, given = catalog_of(snapshot), []
     for entry in read_script(text, values):
-        if not isinstance(entry.plan, DeployPlan):
+        plan = analyze(entry.text, catalog)
+        if not isinstance(plan, DeployPlan):
             raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, f"{file}:{entry.line}: not a deploying statement",
                                hint="Run relational statements through psql; see docs/sql.md.")
-        given.append(Given(line=entry.line, text=entry.text, statement=entry.plan.statement))
-    return stages(given, deployer.store.snapshot(), deployer.store.jobs())
+        given.append(Given(line=entry.line, text=entry.text, statement=plan.statement))
+        catalog = _with(catalog, plan.statement)
+    return stages(given, snapshot, deployer.store.jobs())
+
+
+def _with(catalog: Catalog, statement: ast.Deploying) -> Catalog:
+    """The catalog as it is once a statement was carried out: later statements of the file may name what it declares."""
+    if not isinstance(statement, ast.CreateTable) or catalog.table(statement.name) is not None:
+        return catalog
+    kind = "stream" if statement.options.get("connector") == "flinkms" else "flink"
+    table = TableSignature(name=statement.name, kind=kind,
+                           columns=tuple((column.name, column.type) for column in statement.columns))
+    return replace(catalog, table_signatures=(*catalog.table_signatures, table))
 
 
 def apply_stages(found: list[Stage], deployer: Deployer) -> None:

@@ -19,20 +19,16 @@ POLL_S = 0.05
 def follow_job(
     store: Store, job_id: int, *, until: Literal["finished", "running", "canceled"] = "finished", cancel: bool = True
 ) -> Generator[Progress, None, JobRecord]:
-    """Yield progress until the job has reached ``until`` (or ended); returns its record. Raises the job's own error.
+    """Yield progress at every look until the job has reached ``until`` (or ended); returns its record. Raises the job's own error.
 
     When the generator is closed while the job is on its way, the job is asked to cancel, unless ``cancel`` is False.
     """
-    shown = None
     try:
         while True:
             job = store.job(job_id)
             if job.state in ENDED or (until == "running" and job.state == "running"):
                 return _ended(job, until)
-            progress = _progress(job)
-            if progress != shown:
-                shown = progress
-                yield progress
+            yield _progress(job)
             time.sleep(POLL_S)
     except GeneratorExit:
         if cancel and until != "canceled":
