@@ -14,7 +14,7 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.records import LIVE, Column, NewJob, Snapshot
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.deploy.events import Done, Event, Rows
-from flinkms_sql.deploy.flinkcalls import version_of, with_functions
+from flinkms_sql.deploy.flinkcalls import with_functions
 from flinkms_sql.deploy.follow import follow_job
 from flinkms_sql.deploy.stages import Stage, standing_job, training_job
 from flinkms_sql.errors import FlinkmsError
@@ -156,7 +156,7 @@ class Deployer:
 
     def _evaluate(self, statement: ast.EvaluateModel, text: str) -> Iterator[Event]:
         snapshot = self.store.snapshot()
-        version = version_of(snapshot, statement.address)
+        version = snapshot.resolve(statement.address).version
         _check_tables(snapshot, statement.query)
         job = self.store.enqueue_job(NewJob(
             kind="evaluate", model=statement.address.name, version=version, statement=text, query=statement.query.text,

@@ -20,7 +20,7 @@ def catalog_of(snapshot: Snapshot) -> Catalog:
 
 def _model(record: ModelRecord) -> ModelSignature:
     return ModelSignature(
-        name=record.name, algorithm=record.algorithm, ranks=record.recommends,
+        name=record.name, algorithm=record.algorithm, recommends=record.recommends,
         inputs=tuple((column.name, column.type) for column in record.inputs),
         outputs=tuple((column.name, column.type) for column in record.outputs),
     )
