@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.query.classify import Owner, classify, flink_tables, insert_target, target_table
+from flinkms_sql.query.classify import Owner, classify, flink_tables, insert_target, is_load, target_table
 from flinkms_sql.query.constants import Parameters
 from flinkms_sql.query.cursor import Cursor, split_commas
 from flinkms_sql.query.insert import plan_stream_insert
@@ -46,6 +46,8 @@ def analyze(text: str, catalog: CatalogView, parameter_oids: Sequence[int] = ())
 
     Raises FlinkmsError with a position in ``text``.
     """
+    if is_load(text, catalog):
+        return RelayPlan()
     tokens = tokenize(text)
     while tokens and tokens[-1].word == ";":
         tokens.pop()

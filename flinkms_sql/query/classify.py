@@ -7,10 +7,12 @@ what is wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import Enum
+from itertools import islice
 
-from flinkms_sql.query.lexer import Kind, Token, name_value
+from flinkms_sql.query.lexer import Kind, Token, name_value, scan
 from flinkms_sql.query.scopes import Structure, Table, read_structure
 from flinkms_sql.query.signatures import CatalogView
 
@@ -66,6 +68,21 @@ def classify(tokens: Sequence[Token], catalog: CatalogView) -> Owner:
     if flink_tables(structure, catalog):
         return Owner.FLINK
     return Owner.MODEL if structure.calls and _may_call(tokens) else Owner.RELAY
+
+
+LOAD_TEXT_MIN = 4096
+"""Characters from which it pays to recognise a load of data without reading all of its tokens."""
+
+_READS = re.compile(r"\b(?:select|from|table|predict|recommend|similar)\b", re.IGNORECASE)
+
+
+def is_load(text: str, catalog: CatalogView) -> bool:
+    """Whether a long text is an INSERT of values into a table of PostgreSQL's, as dumps have them."""
+    if len(text) < LOAD_TEXT_MIN or _READS.search(text):
+        return False
+    counted = (token for token in scan(text) if token.kind not in (Kind.BLANK, Kind.COMMENT))
+    tokens = list(islice(counted, 6))
+    return tokens[0].word == "INSERT" and insert_target(tokens, catalog) is None and not _is_learn(tokens)
 
 
 def flink_tables(structure: Structure, catalog: CatalogView) -> list[Table]:
