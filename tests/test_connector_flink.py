@@ -109,7 +109,7 @@ def test_packed_rows_unpack_to_themselves(batch, stream):
 
 def test_a_block_ends_after_65536_rows_and_the_last_one_at_the_end_of_the_input(batch):
     batch.execute_sql("CREATE TEMPORARY TABLE numbers (id BIGINT) WITH ('connector' = 'datagen', "
-                      "'number-of-rows' = '200000', 'fields.id.kind' = 'sequence', 'fields.id.start' = '1', "
+                      "'number-of-rows' = '200000', 'rows-per-second' = '10000000', 'fields.id.kind' = 'sequence', 'fields.id.start' = '1', "
                       "'fields.id.end' = '200000')")
     batch.execute_sql("CREATE TEMPORARY VIEW blocks AS "
                       "SELECT block FROM numbers, LATERAL TABLE(flinkms_pack(id)) AS p(block)")
