@@ -1,0 +1,33 @@
+"""``python -m tests.bench NAME``: run one benchmark, print its table and, as the last line, one JSON object.
+
+Writes the table into docs/performance.md unless --no-write or --small is given. Exit code 1 when there were errors;
+a goal that is not met is reported and is no error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from tests.bench import report
+
+NAMES = ("predict", "recommend", "freshness", "learn", "score", "train")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark the arguments name."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Run one benchmark beside its peers.")
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--small", action="store_true", help="seconds instead of minutes; figures mean nothing")
+    parser.add_argument("--no-write", action="store_true", help="leave docs/performance.md as it is")
+    arguments = parser.parse_args(argv)
+    found = importlib.import_module(f"tests.bench.{arguments.name}").run(small=arguments.small)
+    report.publish(found, command=f"make bench BENCH={arguments.name}",
+                   document=None if arguments.small or arguments.no_write else report.DOCUMENT)
+    return 1 if found.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

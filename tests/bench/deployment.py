@@ -1,0 +1,93 @@
+"""A deployment for the time of a benchmark: ``flinkms up`` over a temporary directory, on ports of its own.
+
+Benchmarks use what users use: the command line, and connections to the frontend.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from flinkms_sql.runtime import status
+from flinkms_sql.runtime.flink import free_ports
+from flinkms_sql.settings import DATABASE, Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A deployment that runs; ``started_s`` is how long ``flinkms up --detach`` took."""
+
+    settings: Settings
+    started_s: float
+
+    def command(self, *arguments: str) -> str:
+        """Run ``flinkms …`` over this deployment; what it printed. Raises CalledProcessError."""
+        return _flinkms(self.settings, arguments)
+
+    def connect(self, *, autocommit: bool = True) -> psycopg.Connection:
+        """A connection to the frontend."""
+        return psycopg.connect(host=self.settings.host, port=self.settings.port, dbname=DATABASE, user=DATABASE,
+                               autocommit=autocommit, connect_timeout=10)
+
+    def execute(self, statement: str) -> None:
+        """Run one statement on a connection of its own."""
+        with self.connect() as connection:
+            connection.execute(statement)
+
+    def flink_address(self) -> str:
+        """host:port of the session cluster's REST endpoint."""
+        parts = {part.part: part for part in status.read(self.settings.data_dir)}
+        return parts["flink-jobmanager"].address.removeprefix("http://")
+
+    def version_path(self, model: str, version: int = 1) -> Path:
+        """Directory of a version of a model in the warehouse."""
+        return self.settings.warehouse / "models" / model / f"v{version}"
+
+
+@contextmanager
+def deployed(**settings: object) -> Iterator[Deployment]:
+    """A deployment with these settings; ended, and its directory removed, on leaving."""
+    folder = Path(tempfile.mkdtemp(prefix="flinkms-bench-"))
+    # PostgreSQL runs as another user when we are root.
+    folder.chmod(0o755)
+    chosen = Settings(data_dir=folder / "data", port=free_ports(1)[0]).with_options(settings)
+    began = time.monotonic()
+    try:
+        _flinkms(chosen, ("up", "--detach"))
+        yield Deployment(settings=chosen, started_s=time.monotonic() - began)
+    except subprocess.CalledProcessError:
+        _show_logs(chosen)
+        raise
+    finally:
+        _flinkms(chosen, ("down",))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _flinkms(settings: Settings, arguments: Sequence[str]) -> str:
+    environment = {**os.environ, **settings.environment(),
+                   "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
+    done = subprocess.run([sys.executable, "-m", "flinkms_sql", *arguments], env=environment, text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout)
+        raise subprocess.CalledProcessError(done.returncode, ["flinkms", *arguments], done.stdout)
+    return done.stdout
+
+
+def _show_logs(settings: Settings) -> None:
+    """The end of every log on standard error: the directory is about to go."""
+    for log in sorted(settings.logs.glob("*.log")):
+        lines = log.read_text(errors="replace").splitlines()[-20:]
+        sys.stderr.write("\n".join([f"--- {log.name}", *lines, ""]))

@@ -1,0 +1,3 @@
+\set user random(0, :users)
+\set item random(0, :items)
+SELECT 1;
