@@ -1,4 +1,4 @@
-"""``python -m flinkms_sql`` is ``flinkms``: for where the installed script is not on PATH."""
+"""``python -m flinkms_sql`` is ``flinkms``."""
 
 import sys
 

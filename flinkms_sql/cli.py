@@ -14,13 +14,15 @@ from types import ModuleType
 from typing import TypeVar
 
 from flinkms_sql import __version__, settings
-from flinkms_sql.commands import doctor, down, status, up
+from flinkms_sql.commands import apply, demo, doctor, down, plan, status, up
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.settings import Settings
 
 Value = TypeVar("Value")
 
-COMMANDS: dict[str, ModuleType] = {"up": up, "down": down, "status": status, "doctor": doctor}
+COMMANDS: dict[str, ModuleType] = {
+    "up": up, "down": down, "status": status, "doctor": doctor, "plan": plan, "apply": apply, "demo": demo,
+}
 
 EXAMPLES = """\
 examples:
@@ -99,3 +101,7 @@ def _checked(parser: Callable[[str], Value]) -> Callable[[str], Value]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return parse
+
+
+if __name__ == "__main__":
+    sys.exit(main())

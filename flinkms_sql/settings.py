@@ -80,6 +80,11 @@ class Settings:
         return self.data_dir / "logs"
 
     @property
+    def fork_socket(self) -> Path:
+        """Socket of the fork server that Flink's Python workers start from."""
+        return self.run / "workers.sock"
+
+    @property
     def run(self) -> Path:
         """Directory of the supervisor's lock and state file."""
         return self.data_dir / "run"

@@ -17,6 +17,10 @@ from udfs.block import Column, encode_block
 WIDTH = 2
 
 
+def no_sync(handle: int) -> None:
+    """An fsync for tests that are not about durability: they would spend their time in it."""
+
+
 def objects(items: Sequence) -> np.ndarray:
     array = np.empty(len(items), object)
     array[:] = items

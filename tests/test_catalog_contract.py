@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import psycopg
 import pytest
 
 from flinkms_sql import errors
+from flinkms_sql.catalog.address import format_moment, parse_address
 from flinkms_sql.catalog.memory import MemoryStore
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.catalog.records import Column, Metric, NewJob, TrainingOutcome
@@ -20,6 +21,7 @@ from flinkms_sql.types import SqlType
 from tests.running import running_postgres
 
 COLUMNS = (Column(name="user_id", type=SqlType.BIGINT), Column(name="rated_at", type=SqlType.TIMESTAMP_LTZ))
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 OUTCOME = TrainingOutcome(training_rows=100, failed_rows=2, failures={"label is NULL": 2}, duration_ms=1500,
                           code_hash="ab" * 32, training_metrics={"rmse": 0.875},
                           positions={"users": {"p0": (1, 0), "p1": (2, 4096)}})
@@ -182,6 +184,17 @@ def test_the_history_says_what_was_live_when(store: Store) -> None:
         assert store.snapshot().as_of("rec", change.valid_from).version == change.version
     with refused(errors.UNDEFINED_OBJECT):
         store.version_as_of("rec", history[0].valid_from - timedelta(microseconds=1))
+
+
+def test_an_address_means_a_version(store: Store) -> None:
+    model(store)
+    for _ in range(3):
+        publish(store)
+    store.set_alias("rec", "canary", 2)
+    found = store.snapshot()
+    moment = format_moment(round((found.history["rec", "live"][0].valid_from - EPOCH) / timedelta(microseconds=1)))
+    for text, version in (("rec", 3), ("rec@1", 1), ("rec@canary", 2), (f"rec@{moment}", 1)):
+        assert found.resolve(parse_address(text)).version == version
 
 
 def test_setting_an_alias_to_what_it_names_changes_nothing(store: Store) -> None:

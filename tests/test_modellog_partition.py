@@ -36,8 +36,11 @@ def numbers(events: list[Frame | Superseded]) -> list[int]:
 
 def read_all(log: FlinkWriter) -> list[int]:
     reader = reader_of(log)
+    events = []
     try:
-        return numbers(reader.poll())
+        while new := reader.poll():
+            events += new
+        return numbers(events)
     finally:
         reader.close()
 

@@ -29,5 +29,6 @@ def test_a_cluster_offers_slots_on_loopback_and_outlives_a_killed_task_manager(t
         assert listening
         assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
         os.kill(held.parts["flink-taskmanager"].process.pid, signal.SIGKILL)
-        wait_for(lambda: flink.overview(address)["slots-total"] == 0, wait_s=8)
+        # Sooner than the heartbeat timeout: a dead process refuses connections.
+        wait_for(lambda: flink.overview(address)["slots-total"] == 0, wait_s=15)
         wait_for(lambda: flink.overview(address)["slots-total"] == 3)

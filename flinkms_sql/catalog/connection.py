@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import psycopg
+import psycopg.conninfo
 from psycopg.rows import dict_row
 
 from flinkms_sql import errors, sqlfiles
@@ -100,3 +101,11 @@ def translated() -> Iterator[None]:
             detail=error.diag.message_detail,
             hint=error.diag.message_hint,
         ) from error
+
+
+def connection_parameters(dsn: str) -> dict[str, object]:
+    """Host (a directory for a unix socket), port, user, database and, where given, password of a connection string."""
+    parts = psycopg.conninfo.conninfo_to_dict(dsn)
+    found = {"host": parts.get("host") or "127.0.0.1", "port": int(parts.get("port") or 5432),
+             "user": parts.get("user") or "postgres", "database": parts.get("dbname") or parts.get("user") or "postgres"}
+    return found | ({"password": parts["password"]} if parts.get("password") else {})

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
 from flinkms_sql import errors
+from flinkms_sql.catalog.address import LIVE, ModelAddress
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.types import SqlType
-
-LIVE = "live"
-"""The alias that an address without a version means."""
 
 TableKind = Literal["stream", "flink"]
 VersionState = Literal["training", "ready", "failed", "retired"]
@@ -23,6 +21,8 @@ JobKind = Literal["train", "learn", "evaluate", "score", "insert"]
 JobState = Literal["queued", "starting", "running", "restarting", "finished", "failed", "canceled"]
 JobEnd = Literal["finished", "failed", "canceled"]
 Desired = Literal["finished", "running", "canceled"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 ENDED: tuple[JobEnd, ...] = ("finished", "failed", "canceled")
 """States a job does not leave by itself; ``requeue_job`` takes it out of them."""
@@ -185,6 +185,14 @@ class Snapshot:
     versions: Mapping[tuple[str, int], VersionRecord]
     aliases: Mapping[tuple[str, str], int]
     history: Mapping[tuple[str, str], tuple[AliasChange, ...]]
+
+    def resolve(self, address: ModelAddress) -> VersionRecord:
+        """The version an address means now. Raises as the three methods below do."""
+        if address.version is not None:
+            return self.by_number(address.name, address.version)
+        if address.as_of is not None:
+            return self.as_of(address.name, _EPOCH + timedelta(microseconds=address.as_of))
+        return self.by_alias(address.name, address.alias or LIVE)
 
     def by_alias(self, model: str, alias: str = LIVE) -> VersionRecord:
         """The version an alias names. Raises 42704 for unknown names, 55000 when the model has no version yet."""

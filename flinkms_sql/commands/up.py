@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         if arguments.detach:
             # The options travel as variables, so that both take the same way.
             os.environ.update(settings.environment())
-            background.detach([sys.executable, "-m", "flinkms_sql", "up"], data_dir=settings.data_dir, report=report)
+            background.detach([sys.executable, "-m", "flinkms_sql.cli", "up"], data_dir=settings.data_dir, report=report)
             return 0
         found, _ = parts.all_parts(settings, migrate=migrate, environment=os.environ)
         supervisor = Supervisor(found, data_dir=settings.data_dir, report=report)

@@ -46,18 +46,19 @@ class Stream:
     columns: tuple[StreamColumn, ...]
 
     @classmethod
-    def create(cls, path: Path, columns: Sequence[StreamColumn]) -> Stream:
+    def create(cls, path: Path, columns: Sequence[StreamColumn], fsync: Fsync = os.fsync) -> Stream:
         """Make the directory of a new stream. Raises FlinkmsError 42P07 when there is one, 53100, 58030."""
         file = path / "stream.json"
         if file.exists():
             raise FlinkmsError(errors.DUPLICATE_TABLE, f'stream "{path.name}" already exists in the warehouse')
         try:
             (path / "log").mkdir(parents=True, exist_ok=True)
-            sync_directory(path.parent)
+            sync_directory(path, fsync)
+            sync_directory(path.parent, fsync)
         except OSError as error:
             raise io_error(error, path, "create") from error
         declared = [{"name": column.name, "type": column.type.value.flink} for column in columns]
-        write_json(file, {"format": 1, "columns": declared})
+        write_json(file, {"format": 1, "columns": declared}, fsync)
         return cls(path=path, columns=tuple(columns))
 
     @classmethod
@@ -131,6 +132,8 @@ class StreamWriter:
         """
         loop = asyncio.get_running_loop()
         entry = _Append(columns, self._check(columns), loop, loop.create_future())
+        if entry.rows == 0:
+            return
         while (room := self._enqueue(entry)) is not None:
             await room
         await entry.future
@@ -138,6 +141,8 @@ class StreamWriter:
     def append_sync(self, columns: Sequence[Column]) -> None:
         """The same for a thread without an event loop."""
         entry = _Append(columns, self._check(columns))
+        if entry.rows == 0:
+            return
         with self._changed:
             self._changed.wait_for(lambda: self._closing or len(self._queue) < self._pending_max)
             self._put(entry)

@@ -157,3 +157,10 @@ def _encode_lists(column: Column, sql_type: SqlType, format_code: int) -> list[b
     records["length"], records["value"] = big.dtype.itemsize, big
     oid = element.value.oid
     return [binary_array_head(end - start, oid, False) + records[start:end].tobytes() for start, end in spans]
+
+
+def encode_array(column: Column, sql_type: SqlType) -> bytes:
+    """A whole column of a scalar type as one binary array value, NULLs included."""
+    values = encode_column(column, sql_type, 1)
+    has_null = any(value is None for value in values)
+    return binary_array_head(len(values), sql_type.value.oid, has_null) + b"".join(_cells(values))

@@ -79,6 +79,11 @@ class ServerConnection:
         """Add bytes the client sent."""
         self._splitter.feed(data)
 
+    def receive_first(self, data: bytes) -> None:
+        """Put bytes back that were received before those that are buffered."""
+        rest = self._splitter.take_rest()
+        self._splitter.feed(data + rest)
+
     def next_request(self) -> Request | None:
         """The next request, or None when more bytes are needed. What an error has cancelled is passed over.
 

@@ -7,7 +7,7 @@ Must not know how a call is run. A call that does not fit is an error that shows
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import ModelAddress, parse_address
@@ -72,12 +72,17 @@ def bind_call(call: Call, cursor: Cursor, catalog: CatalogView, parameters: Para
     if not least <= count <= most:
         raise FlinkmsError(
             errors.UNDEFINED_FUNCTION,
-            f'{call.function} of model "{signature.name}" takes {least} argument{"s" if least != 1 else ""} after the '
-            f"model, not {count}",
+            f'{call.function} of model "{signature.name}" takes {_count(least, most)} after the model, not {count}',
             hint=f"Its signature is {signature_text(call.function, signature.name, bound.inputs)}.",
             position=position,
         )
     return bound
+
+
+def _count(least: int, most: int) -> str:
+    if most > least:
+        return f"{least} or {most} arguments"
+    return f"{least} argument{'s' if least != 1 else ''}"
 
 
 def find_model(address: ModelAddress, catalog: CatalogView, position: int | None) -> ModelSignature:
@@ -102,7 +107,7 @@ def _bind(function: str, model: Model, signature: ModelSignature, position: int)
         columns = (OutputColumn(name="predict", type=signature.outputs[0][1]),)
         inputs = signature.inputs
     else:
-        if not signature.ranks or len(signature.inputs) != 2:
+        if not signature.recommends or len(signature.inputs) != 2:
             raise FlinkmsError(
                 errors.UNDEFINED_FUNCTION,
                 f'model "{name}" has no {function}',
@@ -135,18 +140,18 @@ def _common(function: str, count: int, catalog: CatalogView, position: int) -> M
     first = models[0]
     same = all(model.inputs == first.inputs for model in models)
     inputs = first.inputs if same else tuple((f"argument_{at}", kind) for at, (_, kind) in enumerate(first.inputs, 1))
-    return ModelSignature(name="", algorithm=first.algorithm, inputs=inputs, outputs=first.outputs, ranks=first.ranks)
+    return replace(first, name="", inputs=inputs)
 
 
 def _may_mean(function: str, count: int, model: ModelSignature) -> bool:
     if function == "predict":
         return len(model.inputs) == count and len(model.outputs) == 1
-    return model.ranks and len(model.inputs) == 2 and 1 <= count <= 2
+    return model.recommends and len(model.inputs) == 2 and 1 <= count <= 2
 
 
 def bind_argument(written: Written, at: int, call: BoundCall, parameters: Parameters) -> Constant:
     """A constant argument (0-based ``at``, the model not counted) as the type of its input. Raises 42804."""
-    name, target = call.inputs[at] if at < len(call.inputs) else ("k", SqlType.BIGINT)
+    target = call.inputs[at][1] if at < len(call.inputs) else SqlType.BIGINT
     found = coerce(written, target, parameters)
     if found is None:
         raise type_mismatch(call, at, written_type(written, parameters), written.position)

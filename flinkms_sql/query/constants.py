@@ -106,6 +106,17 @@ def read_constant(cursor: Cursor, parameters: Parameters) -> Written | None:
 
 
 def _read(cursor: Cursor, parameters: Parameters) -> Written | None:
+    position = cursor.position
+    if cursor.peek() in ("+", "-"):  # binds weaker than a cast: -1::text is -(1::text)
+        negative = cursor.peek() == "-"
+        cursor.at += 1
+        if cursor.token is None or cursor.token.kind is not Kind.NUMBER:
+            return None
+        unsigned = _read(cursor, parameters)
+        if unsigned is None or not isinstance(unsigned.value, (int, float, Decimal)):
+            return None
+        value = -unsigned.value if negative else unsigned.value
+        return Written(kind="number", value=value, type=unsigned.type, position=position)
     found = _read_primary(cursor, parameters)
     while found is not None and cursor.accept("::"):
         found = _cast(found, _take_type(cursor), parameters)
@@ -116,17 +127,9 @@ def _read_primary(cursor: Cursor, parameters: Parameters) -> Written | None:
     token, position = cursor.token, cursor.position
     if token is None:
         return None
-    sign = token.text if token.word in ("+", "-") else ""
-    if sign:
-        cursor.at += 1
-        token = cursor.token
-        if token is None or token.kind is not Kind.NUMBER:
-            return None
     if token.kind is Kind.NUMBER:
         cursor.at += 1
-        if sign and cursor.peek() == "::":  # -1::text is -(1::text)
-            return None
-        return Written(kind="number", value=_number(sign + token.text), type=None, position=position)
+        return Written(kind="number", value=_number(token.text), type=None, position=position)
     if token.kind is Kind.STRING:
         value = string_value(token)
         cursor.at += 1
@@ -168,10 +171,9 @@ def _read_word(cursor: Cursor, parameters: Parameters, position: int) -> Written
 
 def _number(text: str) -> int | Decimal:
     digits = text.replace("_", "").lower()
-    body = digits.lstrip("+-")
-    if body[:2] in ("0x", "0o", "0b"):
+    if digits[:2] in ("0x", "0o", "0b"):
         return int(digits, 0)
-    return int(digits) if body.isdigit() else Decimal(digits)
+    return int(digits) if digits.isdigit() else Decimal(digits)
 
 
 def _take_type(cursor: Cursor) -> SqlType:

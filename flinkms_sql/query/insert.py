@@ -93,7 +93,7 @@ def _refuse_tail(cursor: Cursor) -> None:
 
 def _values(cursor: Cursor, table: TableSignature, columns: Sequence[Named], parameters: Parameters) -> Node:
     position = cursor.position
-    rows = read_rows(cursor, parameters)
+    rows = read_rows(cursor, parameters, defaults=True)
     if len(rows[0]) > len(columns):
         raise FlinkmsError(errors.SYNTAX_ERROR, "INSERT has more expressions than target columns",
                            position=rows[0][len(columns)].position)  # fmt: skip

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal as Choice
-from typing import Union
 
 from flinkms_sql.catalog.address import ModelAddress
 from flinkms_sql.types import SqlType
@@ -86,20 +85,20 @@ class ColumnRef:
         return self.name
 
 
-Constant = Union[Literal, Parameter, Now]
-Scalar = Union[Literal, Parameter, Now, ColumnRef]
-Model = Union[ModelAddress, Parameter]
+Constant = Literal | Parameter | Now
+Scalar = Literal | Parameter | Now | ColumnRef
+Model = ModelAddress | Parameter
 """What a call names: an address, or a text parameter that holds one."""
 
 Annotate = Callable[[ModelAddress], str]
 """What EXPLAIN adds to a line that names a model: its version and log position, or an empty text."""
 
 
-def _plain(_address: ModelAddress) -> str:
+def no_annotation(_address: ModelAddress) -> str:
     return ""
 
 
-def _model_text(model: Model, annotate: Annotate) -> str:
+def model_text(model: Model, annotate: Annotate) -> str:
     return str(model) if isinstance(model, Parameter) else f"{model}{annotate(model)}"
 
 
@@ -109,7 +108,7 @@ class Single:
 
     columns: tuple[OutputColumn, ...] = ()
 
-    def label(self, annotate: Annotate = _plain) -> str:
+    def label(self, annotate: Annotate = no_annotation) -> str:
         return "Single row"
 
 
@@ -120,7 +119,7 @@ class ValuesList:
     rows: tuple[tuple[Constant, ...], ...]
     columns: tuple[OutputColumn, ...]
 
-    def label(self, annotate: Annotate = _plain) -> str:
+    def label(self, annotate: Annotate = no_annotation) -> str:
         return f"Values: {len(self.rows)} row{'s' if len(self.rows) != 1 else ''} ({_columns(self.columns)})"
 
 
@@ -135,7 +134,7 @@ class Unnest:
     with_ordinality: bool
     columns: tuple[OutputColumn, ...]
 
-    def label(self, annotate: Annotate = _plain) -> str:
+    def label(self, annotate: Annotate = no_annotation) -> str:
         ordinality = " with ordinality" if self.with_ordinality else ""
         return f"Unnest {', '.join(map(str, self.arrays))}{ordinality} ({_columns(self.columns)})"
 
@@ -149,7 +148,7 @@ class GenerateSeries:
     step: Constant
     columns: tuple[OutputColumn, ...]
 
-    def label(self, annotate: Annotate = _plain) -> str:
+    def label(self, annotate: Annotate = no_annotation) -> str:
         return f"Generate series {self.start} to {self.stop} step {self.step} ({_columns(self.columns)})"
 
 
@@ -162,8 +161,8 @@ class RecommendScan:
     k: Constant
     columns: tuple[OutputColumn, ...]
 
-    def label(self, annotate: Annotate = _plain) -> str:
-        return f"Recommend {_model_text(self.model, annotate)}: {self.k} for {self.key} ({_columns(self.columns)})"
+    def label(self, annotate: Annotate = no_annotation) -> str:
+        return f"Recommend {model_text(self.model, annotate)}: {self.k} for {self.key} ({_columns(self.columns)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +174,8 @@ class SimilarScan:
     k: Constant
     columns: tuple[OutputColumn, ...]
 
-    def label(self, annotate: Annotate = _plain) -> str:
-        return f"Similar {_model_text(self.model, annotate)}: {self.k} to {self.key} ({_columns(self.columns)})"
+    def label(self, annotate: Annotate = no_annotation) -> str:
+        return f"Similar {model_text(self.model, annotate)}: {self.k} to {self.key} ({_columns(self.columns)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,8 +191,8 @@ class Predict:
     def columns(self) -> tuple[OutputColumn, ...]:
         return (*self.input.columns, self.column)
 
-    def label(self, annotate: Annotate = _plain) -> str:
-        return f"Predict {_model_text(self.model, annotate)}({', '.join(map(str, self.arguments))}) -> {self.column}"
+    def label(self, annotate: Annotate = no_annotation) -> str:
+        return f"Predict {model_text(self.model, annotate)}({', '.join(map(str, self.arguments))}) -> {self.column}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +208,7 @@ class Filter:
     def columns(self) -> tuple[OutputColumn, ...]:
         return self.input.columns
 
-    def label(self, annotate: Annotate = _plain) -> str:
+    def label(self, annotate: Annotate = no_annotation) -> str:
         return f"Filter {self.column} {self.operator} {self.operand}"
 
 
@@ -238,7 +237,7 @@ class Sort:
     def columns(self) -> tuple[OutputColumn, ...]:
         return self.input.columns
 
-    def label(self, annotate: Annotate = _plain) -> str:
+    def label(self, annotate: Annotate = no_annotation) -> str:
         return f"Sort {', '.join(map(str, self.keys))}"
 
 
@@ -254,7 +253,7 @@ class Limit:
     def columns(self) -> tuple[OutputColumn, ...]:
         return self.input.columns
 
-    def label(self, annotate: Annotate = _plain) -> str:
+    def label(self, annotate: Annotate = no_annotation) -> str:
         count = "all" if self.count is None else str(self.count)
         return f"Limit {count}" + (f" offset {self.offset}" if self.offset is not None else "")
 
@@ -267,22 +266,22 @@ class Project:
     outputs: tuple[Scalar, ...]
     columns: tuple[OutputColumn, ...]
 
-    def label(self, annotate: Annotate = _plain) -> str:
+    def label(self, annotate: Annotate = no_annotation) -> str:
         pairs = zip(self.outputs, self.columns, strict=True)
         return "Project " + ", ".join(
             column.name if str(output) == column.name else f"{output} as {column.name}" for output, column in pairs
         )
 
 
-Source = Union[Single, ValuesList, Unnest, GenerateSeries, RecommendScan, SimilarScan]
-Node = Union[Source, Predict, Filter, Sort, Limit, Project]
+Source = Single | ValuesList | Unnest | GenerateSeries | RecommendScan | SimilarScan
+Node = Source | Predict | Filter | Sort | Limit | Project
 
 
 def _columns(columns: tuple[OutputColumn, ...]) -> str:
     return ", ".join(map(str, columns))
 
 
-def format_tree(node: Node, *, indent: int = 0, annotate: Annotate = _plain) -> list[str]:
+def format_tree(node: Node, *, indent: int = 0, annotate: Annotate = no_annotation) -> list[str]:
     """Lines of the tree, the last step first, each input two columns further in."""
     lines = [" " * indent + node.label(annotate)]
     match node:

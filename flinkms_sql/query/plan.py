@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal as Choice
-from typing import Union
 
 from flinkms_sql.query.nodes import (
     Annotate,
@@ -18,9 +16,11 @@ from flinkms_sql.query.nodes import (
     Node,
     OutputColumn,
     Parameter,
-    _plain,
     format_tree,
+    model_text,
+    no_annotation,
 )
+from flinkms_sql.query.statements.describe import describe
 from flinkms_sql.query.statements.statement import Deploying, Session, Show
 from flinkms_sql.types import SqlType
 
@@ -37,7 +37,7 @@ class RelayPlan:
     columns: tuple[OutputColumn, ...] = ()
     parameter_types: ParameterTypes = ()
 
-    def format(self, annotate: Annotate = _plain) -> str:
+    def format(self, annotate: Annotate = no_annotation) -> str:
         return "Relay to PostgreSQL\n  route: relational"
 
 
@@ -50,7 +50,7 @@ class LocalPlan:
     columns: tuple[OutputColumn, ...] = ()
     parameter_types: ParameterTypes = ()
 
-    def format(self, annotate: Annotate = _plain) -> str:
+    def format(self, annotate: Annotate = no_annotation) -> str:
         return f"Session: {self.statement}\n  route: session"
 
 
@@ -73,8 +73,8 @@ class PointPlan:
     def columns(self) -> tuple[OutputColumn, ...]:
         return (self.column,)
 
-    def format(self, annotate: Annotate = _plain) -> str:
-        model = str(self.model) if isinstance(self.model, Parameter) else f"{self.model}{annotate(self.model)}"
+    def format(self, annotate: Annotate = no_annotation) -> str:
+        model = model_text(self.model, annotate)
         names = self.input_names or ("",) * len(self.arguments)
         pairs = zip(names, self.arguments, strict=True)
         arguments = ", ".join(f"{name} = {argument}" if name else str(argument) for name, argument in pairs)
@@ -93,7 +93,7 @@ class ModelPlan:
     def columns(self) -> tuple[OutputColumn, ...]:
         return self.root.columns
 
-    def format(self, annotate: Annotate = _plain) -> str:
+    def format(self, annotate: Annotate = no_annotation) -> str:
         return "\n".join([*format_tree(self.root, annotate=annotate), "  route: model"])
 
 
@@ -123,7 +123,7 @@ class Fold:
     source: Node
     parameters: tuple[ResultParameter, ...]
 
-    def format(self, annotate: Annotate = _plain) -> list[str]:
+    def format(self, annotate: Annotate = no_annotation) -> list[str]:
         numbers = ", ".join(f"${parameter.number}" for parameter in self.parameters)
         return [f"Fold into {numbers}", *format_tree(self.source, indent=2, annotate=annotate)]
 
@@ -143,9 +143,9 @@ class Lookup:
     collect: str
     parameters: tuple[ResultParameter, ...]
 
-    def format(self, annotate: Annotate = _plain) -> list[str]:
+    def format(self, annotate: Annotate = no_annotation) -> list[str]:
         numbers = ", ".join(f"${parameter.number}" for parameter in self.parameters)
-        model = str(self.model) if isinstance(self.model, Parameter) else f"{self.model}{annotate(self.model)}"
+        model = model_text(self.model, annotate)
         names = ", ".join(argument.name for argument in self.arguments)
         return [f"Lookup into {numbers}", f"  Predict {model}({names}) -> {self.output}", f"    Collect: {self.collect}"]
 
@@ -167,7 +167,7 @@ class JoinPlan:
     parameter_types: ParameterTypes
     columns: tuple[OutputColumn, ...] = ()
 
-    def format(self, annotate: Annotate = _plain) -> str:
+    def format(self, annotate: Annotate = no_annotation) -> str:
         lines = [f"Relational: {self.statement}"]
         for step in self.steps:
             lines += ["  " + line for line in step.format(annotate)]
@@ -184,7 +184,7 @@ class StreamInsertPlan:
     parameter_types: ParameterTypes
     columns: tuple[OutputColumn, ...] = ()
 
-    def format(self, annotate: Annotate = _plain) -> str:
+    def format(self, annotate: Annotate = no_annotation) -> str:
         lines = [f"Append to {self.table}", *format_tree(self.source, indent=2, annotate=annotate)]
         return "\n".join([*lines, "  route: stream"])
 
@@ -195,11 +195,12 @@ class DeployPlan:
 
     route = "deploy"
     statement: Deploying
+    text: str
     columns: tuple[OutputColumn, ...] = ()
     parameter_types: ParameterTypes = ()
 
-    def format(self, annotate: Annotate = _plain) -> str:
-        return f"Deploy: {format_statement(self.statement)}\n  route: deploy"
+    def format(self, annotate: Annotate = no_annotation) -> str:
+        return f"Deploy: {describe(self.statement)}\n  route: deploy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +217,7 @@ class ShowPlan:
     columns: tuple[OutputColumn, ...]
     parameter_types: ParameterTypes = ()
 
-    def format(self, annotate: Annotate = _plain) -> str:
+    def format(self, annotate: Annotate = no_annotation) -> str:
         return f"Show {self.statement.what}{f' {self.statement.name}' if self.statement.name else ''}\n  route: catalog"
 
 
@@ -234,15 +235,10 @@ class ExplainPlan:
     def parameter_types(self) -> ParameterTypes:
         return self.inner.parameter_types
 
-    def format(self, annotate: Annotate = _plain) -> str:
+    def format(self, annotate: Annotate = no_annotation) -> str:
         return self.inner.format(annotate)
 
 
-Plan = Union[
-    RelayPlan, LocalPlan, PointPlan, ModelPlan, JoinPlan, StreamInsertPlan, DeployPlan, ShowPlan, ExplainPlan,
-]  # fmt: skip
-
-
-def format_statement(statement: Deploying) -> str:
-    """One line: the kind of statement and its fields."""
-    return str(statement)
+Plan = (
+    RelayPlan | LocalPlan | PointPlan | ModelPlan | JoinPlan | StreamInsertPlan | DeployPlan | ShowPlan | ExplainPlan
+)

@@ -231,7 +231,8 @@ class _Reader:
         level = self.levels[-1]
         if level.cte_start == at:
             self.found.cte_names.add(name_value(self.tokens[at]) or "")
-        if not level.tables or level.clause != "FROM" or self.word(at - 1) not in _OPENS_TABLE:
+        before = self.word(at - 1)
+        if level.clause != "FROM" or not (before == "TABLE" or (level.tables and before in _OPENS_TABLE)):
             return
         parts = [name_value(self.tokens[at])]
         while self.word(at + 1) == "." and at + 2 < len(self.tokens):

@@ -17,13 +17,13 @@ Named = tuple[str, SqlType]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSignature:
-    """How a model is called. ``ranks``: it answers recommend and similar over its first and second input."""
+    """How a model is called. ``recommends``: it answers recommend and similar over its first and second input."""
 
     name: str
     algorithm: str
     inputs: tuple[Named, ...]
     outputs: tuple[Named, ...]
-    ranks: bool = False
+    recommends: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flinkms_sql.query.bind import BoundCall, bind_argument, bind_call, type_mismatch
-from flinkms_sql.query.constants import Parameters, coerce, count_parameters, natural_type, read_constant
+from flinkms_sql.query.constants import Parameters, Written, coerce, count_parameters, natural_type, read_constant
 from flinkms_sql.query.cursor import Cursor, split_commas
 from flinkms_sql.query.lexer import Kind, Token, name_value
 from flinkms_sql.query.nodes import (
@@ -163,12 +163,19 @@ class _Select:
         written = read_constant(self.cursor(start, end), self.parameters)
         if written is None or (alias is None and written.type is not None):
             raise NotSimple
-        open_type = self.targets[len(self.outputs)] if len(self.outputs) < len(self.targets) else SqlType.STRING
-        kind = natural_type(written, self.parameters) or open_type
-        constant = coerce(written, kind, self.parameters)
-        if constant is None or (written.kind == "number" and kind is SqlType.DOUBLE and written.type is None):
-            raise NotSimple  # PostgreSQL's type would be numeric
-        self.outputs.append(_Output(alias or "?column?", None, constant))
+        self.outputs.append(_Output(alias or "?column?", None, self.output_constant(written)))
+
+    def output_constant(self, written: Written) -> Constant:
+        """A constant output, of the type of its target if it has one, else of the type PostgreSQL would give it."""
+        target = self.targets[len(self.outputs)] if len(self.outputs) < len(self.targets) else None
+        natural = natural_type(written, self.parameters)
+        if target is None and natural is SqlType.DOUBLE and written.type is None and written.kind == "number":
+            raise NotSimple  # it would be numeric
+        found = coerce(written, target, self.parameters) if target is not None else None
+        found = found or coerce(written, natural or SqlType.STRING, self.parameters)
+        if found is None:
+            raise NotSimple
+        return found
 
     def has_bare_alias(self, start: int, end: int) -> bool:
         last, before = self.tokens[end - 1], self.tokens[end - 2]

@@ -70,16 +70,14 @@ def read_source(cursor: Cursor, call: BoundCall | None, call_size: int, paramete
     return source
 
 
-def _constants(cursor: Cursor, parameters: Parameters) -> tuple[Written, ...]:
-    """Constants in parentheses."""
+def _constants(cursor: Cursor, parameters: Parameters, *, defaults: bool = False) -> tuple[Written, ...]:
+    """Constants in parentheses; with ``defaults``, DEFAULT is NULL."""
     start, end = cursor.skip_parentheses()
-    return _constants_between(cursor, start, end, parameters)
-
-
-def _constants_between(cursor: Cursor, start: int, end: int, parameters: Parameters) -> tuple[Written, ...]:
     found = []
     for first, last in split_commas(cursor.tokens, start, end):
         written = read_constant(Cursor(cursor.text, cursor.tokens, first, last), parameters)
+        if defaults and last - first == 1 and cursor.tokens[first].word == "DEFAULT":
+            written = Written(kind="null", value=None, type=None, position=cursor.tokens[first].position)
         if written is None:
             raise NotSimple
         found.append(written)
@@ -107,11 +105,11 @@ def _read_values(cursor: Cursor, parameters: Parameters) -> OpenSource:
     return OpenSource("values", columns, rows=rows)
 
 
-def read_rows(cursor: Cursor, parameters: Parameters) -> tuple[tuple[Written, ...], ...]:
+def read_rows(cursor: Cursor, parameters: Parameters, *, defaults: bool = False) -> tuple[tuple[Written, ...], ...]:
     """The rows after VALUES, to the cursor's end. Raises NotSimple for rows of different lengths or of expressions."""
-    rows = [_constants(cursor, parameters)]
+    rows = [_constants(cursor, parameters, defaults=defaults)]
     while cursor.accept(","):
-        rows.append(_constants(cursor, parameters))
+        rows.append(_constants(cursor, parameters, defaults=defaults))
     if not cursor.done() or len({len(row) for row in rows}) != 1:
         raise NotSimple
     return tuple(rows)

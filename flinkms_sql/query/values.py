@@ -128,7 +128,7 @@ def from_number(number: int | Decimal, target: SqlType, *, cast: bool, position:
     return None
 
 
-def _checked(value: int | float, target: SqlType, position: int | None) -> int | float:
+def _checked(value: float, target: SqlType, position: int | None) -> float:
     if target in _INTEGERS:
         limit = 1 << _INTEGERS[target]
         if not -limit <= value < limit:

@@ -5,9 +5,11 @@ Must not download anything.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,3 +75,17 @@ def _version(home: Path) -> int | None:
     # openjdk version "17.0.12" 2024-07-16; until Java 8: java version "1.8.0_292".
     found = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
     return int(found[1]) if found else None
+
+
+def main() -> int:
+    """``python -m flinkms_sql.runtime.jdk``: what Makefile asks before it installs anything. Prints the Java home."""
+    try:
+        print(find(os.environ).home)
+    except FlinkmsError as error:
+        print(" ".join(filter(None, (f"{error.message}.", error.detail, error.hint))), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -38,12 +38,14 @@ def all_parts(settings: Settings, *, migrate: Callable[[str], None],
                        flink=settings.flink or flink.rest_address(clusters[0]))
     ours = {**flink.client_environment(settings, java), **resolved.environment(), **_python_path(environment)}
     clusters = [replace(part, environment={**part.environment, **_python_path(environment)}) for part in clusters]
-    jobs = Part(name="jobs", command=(sys.executable, "-m", "flinkms_sql.jobs"), address="",
+    workers = Part(name="fork-server", command=(sys.executable, "-m", "flinkms_sql.jobs.forkserver", str(settings.fork_socket)),
+                   address=str(settings.fork_socket), environment=ours, ready=lambda pid: settings.fork_socket.exists())
+    jobs = Part(name="jobs", command=(sys.executable, "-m", "flinkms_sql.app", "jobs"), address="",
                 needs=(control.name, clusters[-1].name), environment=ours)
-    frontend = Part(name="frontend", command=(sys.executable, "-m", "flinkms_sql.server"),
+    frontend = Part(name="frontend", command=(sys.executable, "-m", "flinkms_sql.app", "frontend"),
                     address=f"{settings.host}:{settings.port}", needs=(control.name,), environment=ours,
                     ready=lambda pid: speaks_postgres(settings.host, settings.port))
-    return [control, *clusters, jobs, frontend], resolved
+    return [control, *clusters, workers, jobs, frontend], resolved
 
 
 def speaks_postgres(host: str, port: int) -> bool:

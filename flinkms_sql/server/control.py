@@ -1,7 +1,8 @@
 """Transaction control and settings of a session that has no link to PostgreSQL yet, and how they are replayed on one.
 
 Must not know about messages or sockets. Only settings whose every value can be checked here are kept here: all others
-are PostgreSQL's to judge, so they cost the session a link. Settings of ours (``flinkms.…``) are always kept here.
+are PostgreSQL's to judge, so they cost the session a link. Settings of ours (``flinkms.…``) are always kept here, and
+are not part of a transaction.
 """
 
 from __future__ import annotations
@@ -126,7 +127,6 @@ class Control:
         self.changes: list[Change] = []
         """Settings changed since BEGIN, in order."""
         self._before: dict[str, str] = {}
-        self._ours_before: dict[str, str] = {}
 
     def shown(self, name: str) -> str | None:
         """The value of a setting, or None when only PostgreSQL knows."""
@@ -181,22 +181,21 @@ class Control:
             warning = (ACTIVE_TRANSACTION_WARNING, "there is already a transaction in progress")
             return ControlAnswer(tag=statement.tag, warning=warning)
         self.status, self.begin_text, self.changes = "transaction", text, []
-        self._before, self._ours_before = dict(self.settings), dict(self.ours)
+        self._before = dict(self.settings)
         return ControlAnswer(tag=statement.tag)
 
     def _end(self, statement: Commit | Rollback) -> ControlAnswer:
         commits = isinstance(statement, Commit) and self.status != "failed"
         tag = "COMMIT" if commits else "ROLLBACK"
         if self.status == "idle":
-            return ControlAnswer(tag=tag, warning=(NO_ACTIVE_TRANSACTION_WARNING, "there is no transaction in progress"))
+            return ControlAnswer(
+                tag=tag, warning=(NO_ACTIVE_TRANSACTION_WARNING, "there is no transaction in progress")
+            )
         now = dict(self.settings)
-        if commits:
-            self.settings = self._committed()
-        else:
-            self.settings, self.ours = self._before, self._ours_before
+        self.settings = self._committed() if commits else self._before
         self.status, self.changes = "idle", []
         if statement.chain:
-            self.status, self._before, self._ours_before = "transaction", dict(self.settings), dict(self.ours)
+            self.status, self._before = "transaction", dict(self.settings)
         else:
             self.begin_text = None
         return ControlAnswer(tag=tag, reported=self._differences(now))
@@ -227,6 +226,10 @@ class Control:
         return ControlAnswer(tag=statement.tag, reported=self._differences(before))
 
     def _set_as_of(self, statement: SetParameter) -> None:
+        """Takes effect at once and is not rolled back: what PostgreSQL's transaction does is not known here."""
+        if statement.local:
+            raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, f"SET LOCAL {AS_OF} is not supported",
+                               hint="Use SET, which lasts until it is set again.")  # fmt: skip
         if not statement.value:
             self.ours.pop(AS_OF, None)
             return

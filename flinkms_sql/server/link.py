@@ -71,12 +71,14 @@ class Ticket:
     ``finished`` resolves when the request is answered, or dropped because of an error before it.
     """
 
-    __slots__ = ("answers", "delivers", "error", "finished", "hides")
+    __slots__ = ("answers", "delivers", "error", "finished", "hides", "last")
 
     def __init__(self, *, delivers: bool, hides: bytes = b"", awaited: bool = False) -> None:
         self.delivers = delivers
         self.hides = hides
         self.answers: list[Frame] = []
+        self.last = b""
+        """Kind of the newest answer."""
         self.error: FlinkmsError | None = None
         self.finished: asyncio.Future[None] | None = asyncio.get_running_loop().create_future() if awaited else None
 
@@ -103,6 +105,7 @@ class Link(asyncio.Protocol):
         self.series_open = False
         """Extended requests were sent since the last Sync."""
         self._drained: asyncio.Future[None] | None = None
+        self._names = 0
 
     # ---- asyncio ----
 
@@ -211,6 +214,15 @@ class Link(asyncio.Protocol):
         elif kind != b"H":
             self.series_open = False
 
+    def flush(self) -> None:
+        """Have the server send what it has answered so far."""
+        self._write(frontend.encode(m.Flush()))
+
+    def new_name(self) -> str:
+        """A name for a statement or portal of ours, that no client uses."""
+        self._names += 1
+        return f"flinkms {self._names}"
+
     async def call(self, messages: Sequence[m.FrontendMessage], *, sync: bool) -> list[Frame]:
         """Send messages and collect all their answers; ``sync``: end the series behind them, else only flush.
 
@@ -223,7 +235,7 @@ class Link(asyncio.Protocol):
             tickets.append(Ticket(delivers=False, awaited=True))
             self.send(m.Sync(), tickets[-1])
         else:
-            self._write(frontend.encode(m.Flush()))
+            self.flush()
         await self.finished(tickets)
         return [frame for ticket in tickets for frame in ticket.answers]
 
@@ -239,7 +251,7 @@ class Link(asyncio.Protocol):
         if not self._connection.waiting:
             return
         if self.series_open:
-            self._write(frontend.encode(m.Flush()))
+            self.flush()
         self._drained = asyncio.get_running_loop().create_future()
         await self._drained
         self._drained = None
@@ -253,6 +265,7 @@ class Link(asyncio.Protocol):
             self._note_parameter(answer)
         ticket = answer.tag
         if isinstance(ticket, Ticket) and kind not in (b"S", b"A", b"N"):
+            ticket.last = kind
             if kind == b"E" and ticket.error is None:
                 message = answer.message()
                 assert isinstance(message, m.ErrorResponse)

@@ -7,6 +7,7 @@ has by then; from that moment on PostgreSQL is the one that knows about transact
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flinkms_sql import errors
@@ -80,14 +81,42 @@ def forward_copy(link: Link, frame: Frame) -> None:
     link.forward(frame, Ticket(delivers=True))
 
 
-async def run_text(session: Session, text: str) -> bool:
-    """Run one statement of a text of several as a simple query of its own; whether it succeeded."""
+async def run_text(session: Session, text: str) -> None:
+    """Run one statement of a text of several as a Query of its own; answers go to the client. Raises FlinkmsError."""
     link = await ensure_link(session)
-    ticket = Ticket(delivers=True, hides=b"Z", awaited=True)
+    ticket = Ticket(delivers=True, hides=b"ZE", awaited=True)
     link.send(m.Query(text=text), ticket)
-    assert ticket.finished is not None
-    await ticket.finished
-    return ticket.error is None
+    await link.finished([ticket])
+
+
+async def run_statement(link: Link, *, text: str, oids: tuple[int, ...], bind: m.Bind, row_limit: int) -> str | None:
+    """Run one statement of the extended protocol within the open series; its rows and end go to the client.
+
+    The name of its portal when the row limit was reached, to ``go_on`` with. Raises FlinkmsError when PostgreSQL
+    refuses it. ``bind`` gives values and formats; names are ours.
+    """
+    name = link.new_name()
+    quiet = [Ticket(delivers=False, awaited=True) for _ in range(3)]
+    link.send(m.Parse(statement=name, text=text, oids=oids), quiet[0])
+    link.send(replace(bind, portal=name, statement=name), quiet[1])
+    loud = _send_execute(link, name, row_limit)
+    link.send(m.Close(target="statement", name=name), quiet[2])
+    link.flush()
+    await link.finished([*quiet, loud])
+    return name if loud.last == b"s" else None
+
+
+async def go_on(link: Link, portal: str, row_limit: int) -> None:
+    """Send the client further rows of a portal. Raises FlinkmsError."""
+    loud = _send_execute(link, portal, row_limit)
+    link.flush()
+    await link.finished([loud])
+
+
+def _send_execute(link: Link, portal: str, row_limit: int) -> Ticket:
+    ticket = Ticket(delivers=True, hides=b"E", awaited=True)
+    link.send(m.Execute(portal=portal, row_limit=row_limit), ticket)
+    return ticket
 
 
 async def run_quietly(link: Link, text: str) -> str:

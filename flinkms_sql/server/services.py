@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from flinkms_sql.engine.registry import Registry
 from flinkms_sql.query.nodes import OutputColumn
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.signatures import CatalogView
@@ -47,7 +48,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows of the answer; the first one says what the columns are, and so must be every later one of the statement."""
+    """Rows of the answer. ``names`` are the plan's columns: the client was told of them before the statement ran."""
 
     names: tuple[OutputColumn, ...]
     columns: tuple[Column, ...]
@@ -69,10 +70,10 @@ class Deployer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Everything that is injected; ``backend`` None: no statement can be relayed."""
+    """Everything that is injected; ``backend`` None: no statement can be relayed. ``registry`` has the loaded models."""
 
     catalogs: Catalogs
-    engine: Engine
+    registry: Registry
     backend: BackendAddress | None = None
     streams: Streams | None = None
     deployer: Deployer | None = None

@@ -20,10 +20,13 @@ from flinkms_sql.pgwire import reports
 from flinkms_sql.pgwire.connection import Request, ServerConnection
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.pgwire.wire import LocalProtocolError, MalformedMessage, ProtocolError
+from flinkms_sql.query.cache import Planned
+from flinkms_sql.query.plan import Plan
 from flinkms_sql.server import extended, relay, simple
 from flinkms_sql.server.control import Control, zone_of
 from flinkms_sql.server.hotpath import HotPath
 from flinkms_sql.server.inserts import Inserts
+from flinkms_sql.server.joins import Described
 from flinkms_sql.server.link import Link, send_cancel
 from flinkms_sql.server.settings import AUTHENTICATION_SECONDS_MAX, INPUT_BYTES_MAX, OUTPUT_BYTES_MAX
 from flinkms_sql.server.startup import Startup
@@ -49,6 +52,8 @@ class Session(asyncio.Protocol):
         self.statements: dict[str, Prepared] = {}
         self.portals: dict[str, Portal] = {}
         self.inserts = Inserts()
+        self.joined: dict[tuple[str, tuple[int, ...]], Described] = {}
+        """Statements with model calls that PostgreSQL has described on this session's link."""
         self.hot = HotPath(self)
         self.cancellable = False
         """The task at work may be ended by a CancelRequest."""
@@ -71,9 +76,10 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._resting and self.hot.take(data):
+            self._resting = False
             return
         self.connection.receive(data)
-        if self._task is None:
+        if self._task is None and not self.hot.waiting:
             self._pump()
         elif self.connection.copying_in:
             self._pump_copy()
@@ -106,6 +112,22 @@ class Session(asyncio.Protocol):
             self.transport.pause_reading()
 
     # ---- requests ----
+
+    def write_hot(self, data: bytes) -> None:
+        """Send the whole answer to a request of the hot path, and go on."""
+        if self._ended or self.transport is None:
+            return
+        self.transport.write(data)
+        if self.connection.buffered:
+            self._pump()
+        else:
+            self._resting = True
+
+    def resume_with(self, data: bytes) -> None:
+        """Handle a request the hot path had taken, before anything that came after it."""
+        if not self._ended:
+            self.connection.receive_first(data)
+            self._pump()
 
     def _pump(self) -> None:
         """Handle requests until there are none, or one has to wait."""
@@ -266,6 +288,11 @@ class Session(asyncio.Protocol):
         assert self.transport is not None
         self.transport.write(data)
 
+    @staticmethod
+    async def yield_turn() -> None:
+        """Let other sessions go on."""
+        await asyncio.sleep(0)
+
     async def drained(self) -> None:
         """Flush, and wait while the client reads slowly."""
         self.flush()
@@ -284,7 +311,20 @@ class Session(asyncio.Protocol):
         if self.link is not None:
             self.link.resume_reading()
 
-    # ---- status ----
+    # ---- plans and status ----
+
+    @property
+    def generation(self) -> int:
+        """Of the catalog plans are made for now."""
+        return self.frontend.services.catalogs.current().generation
+
+    def plan(self, text: str, declared: tuple[int, ...] = ()) -> Plan:
+        """The plan of one statement. Raises FlinkmsError."""
+        return self.frontend.plans.plan(text, self.frontend.services.catalogs.current(), declared)
+
+    def plan_simple(self, text: str) -> Planned:
+        """The plan of one statement of the simple protocol, and the constants taken out of it. Raises FlinkmsError."""
+        return self.frontend.plans.plan_simple_query(text, self.frontend.services.catalogs.current())
 
     @property
     def status(self) -> m.TransactionStatus:
@@ -326,7 +366,9 @@ class Session(asyncio.Protocol):
             logger.error("session %d: %s", self.process_id, error, exc_info=error)
             self.die(FlinkmsError(errors.INTERNAL_ERROR, "internal error: answers out of order"))
             return
-        if frame.kind == b"Z" and self.status == "idle":
+        if frame.kind == b"E":
+            self.inserts.failed(self.in_block)
+        elif frame.kind == b"Z" and self.status == "idle":
             self.portals.clear()
             self.inserts.forget()
         self._out.append(frame.raw)

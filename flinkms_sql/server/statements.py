@@ -41,7 +41,10 @@ class Prepared:
 
 @dataclass(slots=True, kw_only=True)
 class Portal:
-    """A statement with its values; ``answer`` is what it has computed, from where the next Execute goes on."""
+    """A statement with its values, and from where the next Execute goes on.
+
+    ``answer`` is what was computed here; ``suspended`` names the portal of PostgreSQL's that has more rows.
+    """
 
     name: str
     prepared: Prepared
@@ -49,6 +52,7 @@ class Portal:
     raw: Bind
     result_formats: tuple[int, ...]
     answer: Answer | None = None
+    suspended: str | None = None
 
 
 def parameter_oids(plan: Plan, declared: Sequence[int]) -> tuple[int, ...]:
@@ -63,9 +67,7 @@ def parameter_oids(plan: Plan, declared: Sequence[int]) -> tuple[int, ...]:
         if oid in (oids.UNSPECIFIED, oids.UNKNOWN):
             kind = plan.parameter_types[number] if number < len(plan.parameter_types) else None
             if kind is None:
-                raise FlinkmsError(
-                    INDETERMINATE_DATATYPE, f"could not determine data type of parameter ${number + 1}"
-                )
+                raise FlinkmsError(INDETERMINATE_DATATYPE, f"could not determine data type of parameter ${number + 1}")
             oid = kind.value.oid
         found.append(oid)
     return tuple(found)
@@ -77,7 +79,7 @@ def bound_values(prepared: Prepared, bind: Bind, zone: tzinfo) -> tuple[Value, .
         raise FlinkmsError(
             errors.PROTOCOL_VIOLATION,
             f"bind message supplies {len(bind.values)} parameters, "
-            f'but prepared statement "{prepared.name}" requires {len(prepared.oids)}'
+            f'but prepared statement "{prepared.name}" requires {len(prepared.oids)}',
         )
     codes = spread(bind.formats, len(bind.values))
     return tuple(
@@ -98,7 +100,7 @@ def result_formats(bind: Bind, columns: Sequence[OutputColumn]) -> tuple[int, ..
     if len(bind.result_formats) > 1 and len(bind.result_formats) != len(columns):
         raise FlinkmsError(
             errors.PROTOCOL_VIOLATION,
-            f"bind message has {len(bind.result_formats)} result formats but query has {len(columns)} columns"
+            f"bind message has {len(bind.result_formats)} result formats but query has {len(columns)} columns",
         )
     return spread(bind.result_formats, len(columns))
 

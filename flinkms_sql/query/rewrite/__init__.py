@@ -44,7 +44,7 @@ def plan_rewritten(
             context.edits += folded.edits
     context.lookup_starts = {call.start for call in over_rows}
     steps += _look_up(over_rows, context)
-    return JoinPlan(steps=tuple(steps), statement=apply_edits(text, context.edits),
+    return JoinPlan(steps=tuple(steps), statement=apply_edits(text, context.edits).strip(),
                     parameter_types=parameters.types(count))  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal as Choice
-from typing import Union
 
 from flinkms_sql.catalog.address import ModelAddress
 from flinkms_sql.query.flinkquery import FlinkQuery
@@ -145,10 +144,10 @@ class StopJob:
     position: int
 
 
-Deploying = Union[
-    CreateTable, CreateModel, LearnModel, Score, RefreshModel, PromoteVersion, RollbackModel, SetModelOptions,
-    DropModel, DropTable, EvaluateModel, StopJob,
-]  # fmt: skip
+Deploying = (
+    CreateTable | CreateModel | LearnModel | Score | RefreshModel | PromoteVersion | RollbackModel | SetModelOptions
+    | DropModel | DropTable | EvaluateModel | StopJob
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,4 +222,4 @@ class CleanUp:
     tag: Choice["RESET", "DISCARD ALL", "CLOSE CURSOR ALL", "UNLISTEN", "DEALLOCATE ALL"]
 
 
-Session = Union[Empty, Begin, Commit, Rollback, Savepoint, SetParameter, ShowParameter, CleanUp]
+Session = Empty | Begin | Commit | Rollback | Savepoint | SetParameter | ShowParameter | CleanUp

@@ -1,9 +1,13 @@
 package org.flinkms.connector;
 
-import java.nio.file.Path;
-import java.util.Collections;
-import java.util.LinkedHashSet;
-import java.util.Set;
+import org.flinkms.connector.lookup.LookupConfig;
+import org.flinkms.connector.sink.FlinkmsTableSink;
+import org.flinkms.connector.sink.SinkConfig;
+import org.flinkms.connector.sink.SinkOptions;
+import org.flinkms.connector.source.ScanConfig;
+import org.flinkms.connector.source.ScanOptions;
+import org.flinkms.connector.table.TableLayout;
+
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ConfigOptions;
 import org.apache.flink.configuration.ReadableConfig;
@@ -12,13 +16,11 @@ import org.apache.flink.table.connector.source.DynamicTableSource;
 import org.apache.flink.table.factories.DynamicTableSinkFactory;
 import org.apache.flink.table.factories.DynamicTableSourceFactory;
 import org.apache.flink.table.factories.FactoryUtil;
-import org.flinkms.connector.lookup.LookupConfig;
-import org.flinkms.connector.sink.FlinkmsTableSink;
-import org.flinkms.connector.sink.SinkConfig;
-import org.flinkms.connector.sink.SinkOptions;
-import org.flinkms.connector.source.ScanConfig;
-import org.flinkms.connector.source.ScanOptions;
-import org.flinkms.connector.table.TableLayout;
+
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashSet;
+import java.util.Set;
 
 /**
  * {@code 'connector' = 'flinkms'}: a stream, a keyed table or a table of a model, by the directory it lies in.

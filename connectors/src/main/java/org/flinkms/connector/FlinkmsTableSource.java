@@ -1,8 +1,12 @@
 package org.flinkms.connector;
 
-import java.util.Optional;
-import java.util.stream.IntStream;
-import javax.annotation.Nullable;
+import org.flinkms.connector.lookup.KeyLookupFunction;
+import org.flinkms.connector.lookup.LookupConfig;
+import org.flinkms.connector.source.PartitionSource;
+import org.flinkms.connector.source.ScanConfig;
+import org.flinkms.connector.table.TableLayout;
+import org.flinkms.connector.table.TableLayout.Kind;
+
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -21,12 +25,11 @@ import org.apache.flink.table.connector.source.abilities.SupportsWatermarkPushDo
 import org.apache.flink.table.connector.source.lookup.LookupFunctionProvider;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.DataType;
-import org.flinkms.connector.lookup.KeyLookupFunction;
-import org.flinkms.connector.lookup.LookupConfig;
-import org.flinkms.connector.source.PartitionSource;
-import org.flinkms.connector.source.ScanConfig;
-import org.flinkms.connector.table.TableLayout;
-import org.flinkms.connector.table.TableLayout.Kind;
+
+import javax.annotation.Nullable;
+
+import java.util.Optional;
+import java.util.stream.IntStream;
 
 /** A flinkms table as the planner sees it when it is read: by a scan or by lookups. */
 final class FlinkmsTableSource

@@ -1,6 +1,5 @@
 package org.flinkms.connector.functions;
 
-import java.util.Arrays;
 import org.apache.flink.table.annotation.DataTypeHint;
 import org.apache.flink.table.annotation.FunctionHint;
 import org.apache.flink.table.data.GenericArrayData;
@@ -8,6 +7,8 @@ import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.functions.TableFunction;
+
+import java.util.Arrays;
 
 /**
  * Parses one line of a LibSVM file, {@code label [qid:n] index:value … [# comment]}, into a row.

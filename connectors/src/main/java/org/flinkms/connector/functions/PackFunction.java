@@ -1,10 +1,8 @@
 package org.flinkms.connector.functions;
 
-import java.util.Collections;
-import java.util.List;
-import java.util.Optional;
-import java.util.stream.Collectors;
-import java.util.stream.IntStream;
+import org.flinkms.connector.format.BlockBuilder;
+import org.flinkms.connector.format.RowWriter;
+
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.catalog.DataTypeFactory;
 import org.apache.flink.table.data.GenericRowData;
@@ -22,8 +20,12 @@ import org.apache.flink.table.types.inference.Signature;
 import org.apache.flink.table.types.inference.TypeInference;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.utils.DataTypeUtils;
-import org.flinkms.connector.format.BlockBuilder;
-import org.flinkms.connector.format.RowWriter;
+
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * Packs rows into blocks: {@code SELECT block FROM t, LATERAL TABLE(flinkms_pack(a, b, …)) AS p(block)}.

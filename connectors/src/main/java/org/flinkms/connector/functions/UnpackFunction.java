@@ -1,16 +1,14 @@
 package org.flinkms.connector.functions;
 
-import java.util.ArrayList;
-import java.util.Collections;
-import java.util.List;
-import java.util.Locale;
-import java.util.Optional;
-import java.util.stream.IntStream;
+import org.flinkms.connector.format.BlockReader;
+import org.flinkms.connector.format.ColumnType;
+import org.flinkms.connector.format.FormatException;
+import org.flinkms.connector.format.RowReader;
+
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.table.catalog.DataTypeFactory;
 import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.functions.SpecializedFunction;
 import org.apache.flink.table.functions.TableFunction;
 import org.apache.flink.table.functions.UserDefinedFunction;
@@ -21,10 +19,13 @@ import org.apache.flink.table.types.inference.TypeInference;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.utils.DataTypeUtils;
-import org.flinkms.connector.format.BlockReader;
-import org.flinkms.connector.format.ColumnType;
-import org.flinkms.connector.format.FormatException;
-import org.flinkms.connector.format.RowReader;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
  * Turns a block back into rows: {@code LATERAL TABLE(flinkms_unpack(block, 'a BIGINT, b DOUBLE'))}.
@@ -55,7 +56,7 @@ public final class UnpackFunction extends TableFunction<RowData> implements Spec
         return new UnpackFunction(new ArrayList<>(row.getLogicalType().getChildren()));
     }
 
-    public void eval(byte[] bytes, StringData columns) throws FormatException {
+    public void eval(byte[] bytes, String columns) throws FormatException {
         if (bytes == null) {
             return;
         }
@@ -98,7 +99,7 @@ public final class UnpackFunction extends TableFunction<RowData> implements Spec
                                 InputTypeStrategies.and(
                                         InputTypeStrategies.LITERAL,
                                         InputTypeStrategies.explicit(
-                                                DataTypes.STRING().notNull().bridgedTo(StringData.class)))))
+                                                DataTypes.STRING().notNull()))))
                 .outputTypeStrategy(UnpackFunction::rowType)
                 .build();
     }

@@ -1,11 +1,12 @@
 package org.flinkms.connector.functions;
 
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import org.apache.flink.table.annotation.DataTypeHint;
 import org.apache.flink.table.data.ArrayData;
 import org.apache.flink.table.data.GenericArrayData;
 import org.apache.flink.table.functions.ScalarFunction;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
 /**
  * {@code flinkms_vector(BYTES) -> ARRAY<FLOAT>}: packed little-endian float32 values as an array.

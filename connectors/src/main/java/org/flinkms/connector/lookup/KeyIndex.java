@@ -1,10 +1,12 @@
 package org.flinkms.connector.lookup;
 
-import java.util.HashMap;
-import java.util.Map;
-import org.apache.flink.table.data.StringData;
 import org.flinkms.connector.format.KeyHash;
 import org.flinkms.connector.table.Base;
+
+import org.apache.flink.table.data.StringData;
+
+import java.util.HashMap;
+import java.util.Map;
 
 /** Row number of every key of a base. Immutable once built, so that lookups need no lock. */
 abstract class KeyIndex {

@@ -1,15 +1,17 @@
 package org.flinkms.connector.lookup;
 
-import java.io.IOException;
-import java.util.Collection;
-import java.util.Collections;
+import org.flinkms.connector.table.TableColumn;
+import org.flinkms.connector.table.TableLayout;
+
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.utils.ProjectedRowData;
 import org.apache.flink.table.functions.FunctionContext;
 import org.apache.flink.table.functions.LookupFunction;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
-import org.flinkms.connector.table.TableColumn;
-import org.flinkms.connector.table.TableLayout;
+
+import java.io.IOException;
+import java.util.Collection;
+import java.util.Collections;
 
 /** Looks up the row of one key in memory: a hash probe, no I/O, so that it is synchronous. */
 public final class KeyLookupFunction extends LookupFunction {

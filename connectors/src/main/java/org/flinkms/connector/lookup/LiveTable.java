@@ -1,14 +1,17 @@
 package org.flinkms.connector.lookup;
 
+import org.flinkms.connector.format.FormatException;
+import org.flinkms.connector.table.TableLayout;
+
+import org.apache.flink.table.data.RowData;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import javax.annotation.Nullable;
+
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
-import javax.annotation.Nullable;
-import org.apache.flink.table.data.RowData;
-import org.flinkms.connector.format.FormatException;
-import org.flinkms.connector.table.TableLayout;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A table in memory that a thread of its own keeps up to date.

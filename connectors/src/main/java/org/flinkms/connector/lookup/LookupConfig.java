@@ -1,11 +1,12 @@
 package org.flinkms.connector.lookup;
 
-import java.io.Serializable;
-import java.time.Duration;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ConfigOptions;
 import org.apache.flink.configuration.ReadableConfig;
 import org.apache.flink.table.api.ValidationException;
+
+import java.io.Serializable;
+import java.time.Duration;
 
 /** The {@code lookup.*} options of a flinkms table, checked. */
 public final class LookupConfig implements Serializable {

@@ -1,10 +1,11 @@
 package org.flinkms.connector.lookup;
 
+import org.flinkms.connector.table.TableLayout;
+
 import java.io.IOException;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
-import org.flinkms.connector.table.TableLayout;
 
 /**
  * One {@link LiveTable} per table for all lookups in this class loader, held as long as anybody uses it.

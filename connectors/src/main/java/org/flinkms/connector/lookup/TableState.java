@@ -1,5 +1,18 @@
 package org.flinkms.connector.lookup;
 
+import org.flinkms.connector.format.PartitionReader;
+import org.flinkms.connector.format.Position;
+import org.flinkms.connector.table.Base;
+import org.flinkms.connector.table.FrameRows;
+import org.flinkms.connector.table.Manifest;
+import org.flinkms.connector.table.TableLayout;
+
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.types.RowKind;
+
+import javax.annotation.Nullable;
+
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
@@ -13,16 +26,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
-import javax.annotation.Nullable;
-import org.apache.flink.table.data.GenericRowData;
-import org.apache.flink.table.data.RowData;
-import org.apache.flink.types.RowKind;
-import org.flinkms.connector.format.PartitionReader;
-import org.flinkms.connector.format.Position;
-import org.flinkms.connector.table.Base;
-import org.flinkms.connector.table.FrameRows;
-import org.flinkms.connector.table.Manifest;
-import org.flinkms.connector.table.TableLayout;
 
 /**
  * The rows of a keyed table or a model's table: the mapped base, and over it what the log has changed.

@@ -1,10 +1,13 @@
 package org.flinkms.connector.source;
 
-import java.io.IOException;
-import javax.annotation.Nullable;
-import org.apache.flink.table.data.RowData;
 import org.flinkms.connector.table.Base;
 import org.flinkms.connector.table.TableLayout;
+
+import org.apache.flink.table.data.RowData;
+
+import javax.annotation.Nullable;
+
+import java.io.IOException;
 
 /**
  * The changelog of a model's table: the rows of its base whose keys are of this partition, then the partition's log.

@@ -1,13 +1,15 @@
 package org.flinkms.connector.source;
 
-import java.io.Closeable;
-import java.io.IOException;
-import java.nio.file.Path;
-import javax.annotation.Nullable;
 import org.flinkms.connector.format.CommittedFile;
 import org.flinkms.connector.format.PartitionReader;
 import org.flinkms.connector.format.Position;
 import org.flinkms.connector.table.TableLayout;
+
+import javax.annotation.Nullable;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
 
 /**
  * A partition as far as its writer vouches for it: up to the committed position when a Flink job writes it, else up to

@@ -1,13 +1,16 @@
 package org.flinkms.connector.source;
 
-import java.io.IOException;
-import javax.annotation.Nullable;
-import org.apache.flink.table.data.RowData;
 import org.flinkms.connector.format.PartitionReader;
 import org.flinkms.connector.table.FrameRows;
 import org.flinkms.connector.table.TableLayout;
+
+import org.apache.flink.table.data.RowData;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+
+import javax.annotation.Nullable;
+
+import java.io.IOException;
 
 /** The rows of a log in the order they were written: those of a stream, or the changelog of a keyed table. */
 final class LogCursor implements SplitCursor {

@@ -1,13 +1,15 @@
 package org.flinkms.connector.source;
 
-import java.io.Serializable;
-import java.util.Map;
-import java.util.TreeMap;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
 import org.flinkms.connector.format.FormatException;
 import org.flinkms.connector.format.Json;
 import org.flinkms.connector.format.Position;
+
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
+
+import java.io.Serializable;
+import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * A place between two rows of a partition: a position and a number of rows of the frame there.

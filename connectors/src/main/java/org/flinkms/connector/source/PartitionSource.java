@@ -1,6 +1,7 @@
 package org.flinkms.connector.source;
 
-import java.io.IOException;
+import org.flinkms.connector.table.TableLayout;
+
 import org.apache.flink.api.connector.source.Boundedness;
 import org.apache.flink.api.connector.source.Source;
 import org.apache.flink.api.connector.source.SourceReader;
@@ -9,7 +10,8 @@ import org.apache.flink.api.connector.source.SplitEnumerator;
 import org.apache.flink.api.connector.source.SplitEnumeratorContext;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.table.data.RowData;
-import org.flinkms.connector.table.TableLayout;
+
+import java.io.IOException;
 
 /** FLIP-27 source over the partitions of a table; a split is a partition. */
 public final class PartitionSource implements Source<RowData, PartitionSplit, EnumeratorState> {

@@ -1,9 +1,12 @@
 package org.flinkms.connector.source;
 
-import java.util.Objects;
-import javax.annotation.Nullable;
-import org.apache.flink.api.connector.source.SourceSplit;
 import org.flinkms.connector.format.Position;
+
+import org.apache.flink.api.connector.source.SourceSplit;
+
+import javax.annotation.Nullable;
+
+import java.util.Objects;
 
 /**
  * One partition of a table, and how far it has been read. Immutable: a reader makes a new one for each checkpoint.

@@ -1,12 +1,14 @@
 package org.flinkms.connector.source;
 
-import java.io.IOException;
+import org.flinkms.connector.format.Position;
+
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.core.memory.DataInputDeserializer;
 import org.apache.flink.core.memory.DataInputView;
 import org.apache.flink.core.memory.DataOutputSerializer;
 import org.apache.flink.core.memory.DataOutputView;
-import org.flinkms.connector.format.Position;
+
+import java.io.IOException;
 
 /** Bytes of a {@link PartitionSplit} in checkpoints and on its way to a reader. */
 public final class PartitionSplitSerializer implements SimpleVersionedSerializer<PartitionSplit> {

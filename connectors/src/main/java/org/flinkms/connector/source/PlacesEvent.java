@@ -1,8 +1,9 @@
 package org.flinkms.connector.source;
 
+import org.apache.flink.api.connector.source.SourceEvent;
+
 import java.util.Map;
 import java.util.TreeMap;
-import org.apache.flink.api.connector.source.SourceEvent;
 
 /** Reader to enumerator: how far each of its partitions had been read at a checkpoint. */
 final class PlacesEvent implements SourceEvent {

@@ -1,5 +1,14 @@
 package org.flinkms.connector.source;
 
+import org.flinkms.connector.source.ScanOptions.StartupMode;
+
+import org.apache.flink.api.common.RuntimeExecutionMode;
+import org.apache.flink.configuration.ExecutionOptions;
+import org.apache.flink.configuration.ReadableConfig;
+import org.apache.flink.table.api.ValidationException;
+
+import javax.annotation.Nullable;
+
 import java.io.Serializable;
 import java.time.Duration;
 import java.util.Collections;
@@ -7,12 +16,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
-import javax.annotation.Nullable;
-import org.apache.flink.api.common.RuntimeExecutionMode;
-import org.apache.flink.configuration.ExecutionOptions;
-import org.apache.flink.configuration.ReadableConfig;
-import org.apache.flink.table.api.ValidationException;
-import org.flinkms.connector.source.ScanOptions.StartupMode;
 
 /** The {@code scan.*} options of a flinkms table, checked: an instance holds no value out of range. */
 public final class ScanConfig implements Serializable {

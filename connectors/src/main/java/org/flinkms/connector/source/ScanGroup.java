@@ -1,16 +1,18 @@
 package org.flinkms.connector.source;
 
+import org.flinkms.connector.format.DurableFiles;
+import org.flinkms.connector.format.FormatException;
+import org.flinkms.connector.format.Json;
+
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
-import org.flinkms.connector.format.DurableFiles;
-import org.flinkms.connector.format.FormatException;
-import org.flinkms.connector.format.Json;
 
 /**
  * The positions that a named group has committed: {@code <path>/groups/<name>.json}.

@@ -1,5 +1,13 @@
 package org.flinkms.connector.source;
 
+import org.flinkms.connector.format.ModelSchema;
+import org.flinkms.connector.format.Position;
+import org.flinkms.connector.table.Manifest;
+import org.flinkms.connector.table.TableLayout;
+import org.flinkms.connector.table.TableLayout.Kind;
+
+import javax.annotation.Nullable;
+
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.DirectoryStream;
@@ -9,12 +17,6 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
-import javax.annotation.Nullable;
-import org.flinkms.connector.format.ModelSchema;
-import org.flinkms.connector.format.Position;
-import org.flinkms.connector.table.Manifest;
-import org.flinkms.connector.table.TableLayout;
-import org.flinkms.connector.table.TableLayout.Kind;
 
 /** A table as a scan sees it: its partitions, what is read of each, and by which cursor. */
 final class ScanTable implements Serializable {

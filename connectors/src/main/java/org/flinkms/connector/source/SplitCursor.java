@@ -1,9 +1,11 @@
 package org.flinkms.connector.source;
 
+import org.apache.flink.table.data.RowData;
+
+import javax.annotation.Nullable;
+
 import java.io.Closeable;
 import java.io.IOException;
-import javax.annotation.Nullable;
-import org.apache.flink.table.data.RowData;
 
 /** Goes through the rows of one split. Never blocks for rows that are not there yet. */
 interface SplitCursor extends Closeable {

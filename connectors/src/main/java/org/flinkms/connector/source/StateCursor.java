@@ -1,17 +1,20 @@
 package org.flinkms.connector.source;
 
-import java.io.IOException;
-import java.util.Iterator;
-import java.util.LinkedHashMap;
-import java.util.Map;
-import javax.annotation.Nullable;
-import org.apache.flink.table.data.GenericRowData;
-import org.apache.flink.table.data.RowData;
-import org.apache.flink.types.RowKind;
 import org.flinkms.connector.format.PartitionReader;
 import org.flinkms.connector.table.Base;
 import org.flinkms.connector.table.FrameRows;
 import org.flinkms.connector.table.TableLayout;
+
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.types.RowKind;
+
+import javax.annotation.Nullable;
+
+import java.io.IOException;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
  * The rows that one partition of a keyed table ends up with: those of the base that the log did not change, those that

@@ -1,16 +1,18 @@
 package org.flinkms.connector.table;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.List;
+import org.flinkms.connector.format.FormatException;
+import org.flinkms.connector.format.Json;
+import org.flinkms.connector.format.KeyHash;
+
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.table.data.GenericArrayData;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.StringData;
-import org.flinkms.connector.format.FormatException;
-import org.flinkms.connector.format.Json;
-import org.flinkms.connector.format.KeyHash;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 
 /** The trained rows of a model's table: immutable, by row number, memory-mapped. Thread-safe. */
 public final class Base {

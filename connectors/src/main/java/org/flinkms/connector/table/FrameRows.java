@@ -1,13 +1,5 @@
 package org.flinkms.connector.table;
 
-import java.util.ArrayList;
-import java.util.List;
-import org.apache.flink.table.data.GenericRowData;
-import org.apache.flink.table.data.StringData;
-import org.apache.flink.table.data.TimestampData;
-import org.apache.flink.table.types.logical.BigIntType;
-import org.apache.flink.table.types.logical.LogicalType;
-import org.apache.flink.types.RowKind;
 import org.flinkms.connector.format.BlockReader;
 import org.flinkms.connector.format.ColumnType;
 import org.flinkms.connector.format.ElementType;
@@ -15,6 +7,16 @@ import org.flinkms.connector.format.FormatException;
 import org.flinkms.connector.format.Frame;
 import org.flinkms.connector.format.RowReader;
 import org.flinkms.connector.table.TableColumn.Role;
+
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.TimestampData;
+import org.apache.flink.table.types.logical.BigIntType;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.types.RowKind;
+
+import java.util.ArrayList;
+import java.util.List;
 
 /** Turns the rows of a frame into Flink's rows. One instance serves frame after frame; not thread-safe. */
 public final class FrameRows {

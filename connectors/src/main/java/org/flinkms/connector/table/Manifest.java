@@ -1,14 +1,16 @@
 package org.flinkms.connector.table;
 
+import org.flinkms.connector.format.Json;
+import org.flinkms.connector.format.Position;
+
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.flinkms.connector.format.Json;
-import org.flinkms.connector.format.Position;
 
 /** Which base a model's table has now, and up to where in each partition's log the base already contains it. */
 public final class Manifest {

@@ -1,8 +1,9 @@
 package org.flinkms.connector.table;
 
+import org.apache.flink.table.types.logical.LogicalType;
+
 import java.io.Serializable;
 import java.util.Objects;
-import org.apache.flink.table.types.logical.LogicalType;
 
 /** A declared column, and where its values are found. */
 public final class TableColumn implements Serializable {

@@ -1,5 +1,17 @@
 package org.flinkms.connector.table;
 
+import org.flinkms.connector.format.ColumnType;
+import org.flinkms.connector.format.Frame;
+import org.flinkms.connector.format.ModelSchema;
+import org.flinkms.connector.format.TableSchema;
+import org.flinkms.connector.table.TableColumn.Role;
+
+import org.apache.flink.table.api.ValidationException;
+import org.apache.flink.table.catalog.Column;
+import org.apache.flink.table.catalog.ResolvedSchema;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.LogicalTypeRoot;
+
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.Files;
@@ -9,16 +21,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
-import org.apache.flink.table.api.ValidationException;
-import org.apache.flink.table.catalog.Column;
-import org.apache.flink.table.catalog.ResolvedSchema;
-import org.apache.flink.table.types.logical.LogicalType;
-import org.apache.flink.table.types.logical.LogicalTypeRoot;
-import org.flinkms.connector.format.ColumnType;
-import org.flinkms.connector.format.Frame;
-import org.flinkms.connector.format.ModelSchema;
-import org.flinkms.connector.format.TableSchema;
-import org.flinkms.connector.table.TableColumn.Role;
 
 /**
  * What lies in the directory of a table, and where in its frames each declared column is.

@@ -1,0 +1,78 @@
+"""The composition root: the one place that knows every part and puts them together.
+
+``python -m flinkms_sql.app jobs`` is the job runner's process; ``… frontend`` is a frontend's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from flinkms_sql.catalog.postgres import PostgresStore
+from flinkms_sql.deploy.execute import Deployer
+from flinkms_sql.runtime import postgres
+from flinkms_sql.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+def control_dsn(settings: Settings) -> str:
+    """Connection string of the control database, given or embedded."""
+    return settings.control_dsn or postgres.dsn(settings.data_dir)
+
+
+@contextmanager
+def open_deployer(settings: Settings) -> Iterator[Deployer]:
+    """A deployer over the registry and warehouse of a deployment that runs. Raises FlinkmsError 08006."""
+    with closing(PostgresStore(control_dsn(settings))) as store:
+        yield Deployer(store=store, warehouse=settings.warehouse)
+
+
+def run_jobs(settings: Settings) -> None:
+    """The job runner, until SIGTERM."""
+    from flinkms_sql.jobs.cluster import Cluster
+    from flinkms_sql.jobs.context import JobContext
+    from flinkms_sql.jobs.environment import FlinkTarget
+    from flinkms_sql.jobs.launcher import write_launcher
+    from flinkms_sql.jobs.runner import run
+
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    launcher = settings.run / "python"
+    write_launcher(launcher, sys.executable, settings.fork_socket)
+    checkpoints = settings.data_dir / "flink" / "checkpoints"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    address = settings.flink or ""
+    with closing(PostgresStore(control_dsn(settings))) as store:
+        run(JobContext(
+            store=store, cluster=Cluster(address), warehouse=settings.warehouse, stopping=stopping,
+            target=FlinkTarget(address=address, checkpoints=checkpoints, python=launcher),
+            submitting=threading.Lock(),
+        ))
+
+
+def main(argv: list[str]) -> int:
+    """Run one process of a deployment; its settings are in the environment."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = Settings.from_environment(os.environ)
+    match argv:
+        case ["jobs"]:
+            run_jobs(settings)
+        case ["frontend"]:
+            from flinkms_sql.serving.process import run_frontend
+
+            run_frontend(settings, control_dsn(settings))
+        case _:
+            print("usage: python -m flinkms_sql.app jobs | frontend", file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,255 @@
+"""Carrying out one deploying statement: checks, then writes to the registry, then waits for the job it started.
+
+A generator of events, so that a caller can show progress and stop waiting (closing it cancels the job). Must not know
+about sockets or Flink: what takes time is a row of ``flinkms.jobs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.records import LIVE, Column, NewJob, Snapshot
+from flinkms_sql.catalog.store import Store
+from flinkms_sql.deploy.events import Done, Event, Rows
+from flinkms_sql.deploy.flinkcalls import with_functions
+from flinkms_sql.deploy.follow import follow_job
+from flinkms_sql.deploy.stages import Stage, standing_job, training_job
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.modellog.stream import Stream, StreamColumn
+from flinkms_sql.query.flinkquery import FlinkQuery
+from flinkms_sql.query.statements import statement as ast
+from flinkms_sql.types import SqlType
+from udfs.algorithms import configure
+from udfs.model import Model, OptionError
+
+METRIC_COLUMNS = (
+    ("metric", SqlType.STRING), ("value", SqlType.DOUBLE), ("rows", SqlType.BIGINT), ("unknown_rows", SqlType.BIGINT),
+    ("failed_rows", SqlType.BIGINT),
+)
+"""What EVALUATE MODEL answers: one row a metric, with the counts of flinkms.model_metrics."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployer:
+    """Where statements are carried out: the registry and the warehouse."""
+
+    store: Store
+    warehouse: Path
+
+    def execute(self, statement: ast.Deploying, text: str) -> Iterator[Event]:
+        """Events of one statement, ``Done`` last; ``text`` is the statement as written. Raises FlinkmsError."""
+        match statement:
+            case ast.CreateTable():
+                return self._create_table(statement)
+            case ast.CreateModel():
+                return self._create_model(statement, text)
+            case ast.RefreshModel():
+                return self._refresh(statement, text)
+            case ast.LearnModel():
+                return self._learn(statement, text)
+            case ast.EvaluateModel():
+                return self._evaluate(statement, text)
+            case ast.Score():
+                return self._score(statement, text)
+            case ast.StopJob():
+                return self._stop(statement)
+            case _:
+                return self._change(statement)
+
+    def apply(self, stage: Stage) -> Iterator[Event]:
+        """Carry out one stage of a deployment file."""
+        statement, text = stage.given.statement, stage.given.text
+        match stage.action, statement:
+            case "unchanged", ast.LearnModel():
+                job = standing_job(self.store.jobs(), "learn", statement.query.text, statement.name)
+                if job is not None:
+                    yield from follow_job(self.store, job.id, until="running", cancel=False)
+                yield Done(tag="INSERT INTO MODEL", changed=False)
+            case "unchanged", _:
+                yield Done(tag="unchanged", changed=False)
+            case "wait", ast.CreateModel():
+                job = training_job(self.store.jobs(), statement.name)
+                if job is not None:
+                    yield from follow_job(self.store, job.id, cancel=False)
+                yield Done(tag="CREATE MODEL", changed=False)
+            case _:
+                yield from self.execute(statement, text)
+
+    def _create_table(self, statement: ast.CreateTable) -> Iterator[Event]:
+        if statement.if_not_exists and statement.name in self.store.snapshot().tables:
+            yield Done(tag="CREATE TABLE", changed=False)
+            return
+        path = None
+        if statement.options.get("connector") == "flinkms":
+            path = Path(statement.options.get("path") or self.warehouse / "streams" / statement.name)
+            _attach_stream(path, statement)
+        self.store.create_table(
+            name=statement.name, kind="flink" if path is None else "stream", columns=_columns(statement.columns),
+            options=statement.options, definition=statement.definition, path=None if path is None else str(path),
+        )
+        yield Done(tag="CREATE TABLE")
+
+    def _create_model(self, statement: ast.CreateModel, text: str) -> Iterator[Event]:
+        snapshot = self.store.snapshot()
+        known = statement.name in snapshot.models
+        served = (statement.name, LIVE) in snapshot.aliases
+        if served and statement.if_not_exists:
+            yield Done(tag="CREATE MODEL", changed=False)
+            return
+        if statement.query is not None:
+            _check_tables(snapshot, statement.query)
+        model = configured(statement.algorithm, statement.options, statement.inputs, statement.position)
+        if served or not known:
+            # A model that was never served is the rest of a statement that did not end: it is taken up again.
+            self.store.create_model(
+                name=statement.name, algorithm=statement.algorithm, inputs=_columns(statement.inputs),
+                outputs=_columns(statement.outputs), options=statement.options,
+                training_query=statement.query.text if statement.query else None, definition=statement.definition,
+                recommends=hasattr(type(model), "recommend"),
+            )
+        if statement.query is not None:
+            try:
+                yield from self._train(statement.name, statement.query.text, _table_names(statement.query), text)
+            except FlinkmsError:
+                # Nothing was ever served under this name: the statement has no effect, and can be repeated.
+                self.store.drop_model(statement.name)
+                raise
+        yield Done(tag="CREATE MODEL")
+
+    def _refresh(self, statement: ast.RefreshModel, text: str) -> Iterator[Event]:
+        model = self.store.snapshot().models.get(statement.name)
+        if model is None:
+            raise _no_model(statement.name, statement.position)
+        trained = [job for job in self.store.jobs(model=statement.name) if job.kind == "train"]
+        if model.training_query is None or not trained:
+            raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, f'model "{statement.name}" has no training query',
+                               hint="CREATE MODEL … AS SELECT declares one.", position=statement.position)
+        yield from self._train(statement.name, model.training_query, trained[-1].options["tables"], text)
+        yield Done(tag="REFRESH MODEL")
+
+    def _train(self, model: str, query: str, tables: list[str], text: str) -> Iterator[Event]:
+        options = self.store.snapshot().models[model].options
+        version = self.store.begin_version(model, directory=str(self.warehouse / "models" / model), options=options)
+        job = self.store.enqueue_job(NewJob(kind="train", model=model, version=version.version, statement=text,
+                                            query=query, options={"tables": tables}))
+        yield from follow_job(self.store, job.id)
+
+    def _learn(self, statement: ast.LearnModel, text: str) -> Iterator[Event]:
+        snapshot = self.store.snapshot()
+        if statement.name not in snapshot.models:
+            raise _no_model(statement.name, statement.position)
+        snapshot.by_alias(statement.name)
+        _check_tables(snapshot, statement.query)
+        same = standing_job(self.store.jobs(), "learn", statement.query.text, statement.name)
+        if same is not None:
+            raise FlinkmsError(errors.DUPLICATE_OBJECT, f"job {same.id} already learns from this query",
+                               hint=f"STOP JOB {same.id} ends it.", position=statement.position)
+        job = self.store.enqueue_job(NewJob(
+            kind="learn", model=statement.name, statement=text, query=statement.query.text, desired="running",
+            options={"tables": _table_names(statement.query)},
+        ))
+        yield from follow_job(self.store, job.id, until="running")
+        yield Done(tag=f"INSERT INTO MODEL JOB {job.id}")
+
+    def _evaluate(self, statement: ast.EvaluateModel, text: str) -> Iterator[Event]:
+        snapshot = self.store.snapshot()
+        version = snapshot.resolve(statement.address).version
+        _check_tables(snapshot, statement.query)
+        job = self.store.enqueue_job(NewJob(
+            kind="evaluate", model=statement.address.name, version=version, statement=text, query=statement.query.text,
+            options={"tables": _table_names(statement.query)},
+        ))
+        ended = yield from follow_job(self.store, job.id)
+        found = ended.result or {"metrics": {}, "unknown_rows": 0}
+        yield Rows(columns=METRIC_COLUMNS, rows=tuple(
+            (name, entry["value"], entry["rows"], found["unknown_rows"], entry["failed_rows"])
+            for name, entry in found["metrics"].items()
+        ))
+        yield Done(tag="EVALUATE MODEL")
+
+    def _score(self, statement: ast.Score, text: str) -> Iterator[Event]:
+        snapshot = self.store.snapshot()
+        if statement.table not in snapshot.tables:
+            raise FlinkmsError(errors.UNDEFINED_TABLE, f'Flink table "{statement.table}" does not exist',
+                               position=statement.position)
+        _check_tables(snapshot, statement.query)
+        sources = _table_names(statement.query)
+        until = "running" if any(snapshot.tables[name].kind == "stream" for name in sources) else "finished"
+        query, calls = with_functions(snapshot, text, statement.query)
+        job = self.store.enqueue_job(NewJob(
+            kind="score", statement=text, query=query, desired=until,
+            options={"tables": sources, "targets": [statement.table], "calls": calls},
+        ))
+        yield from follow_job(self.store, job.id, until=until)
+        yield Done(tag=f"INSERT JOB {job.id}")
+
+    def _stop(self, statement: ast.StopJob) -> Iterator[Event]:
+        self.store.set_desired(statement.job, "canceled")
+        yield from follow_job(self.store, statement.job, until="canceled")
+        yield Done(tag="STOP JOB")
+
+    def _change(self, statement: ast.Deploying) -> Iterator[Event]:
+        """Statements that are one write to the registry."""
+        match statement:
+            case ast.PromoteVersion():
+                self.store.set_alias(statement.name, LIVE, statement.version)
+                yield Done(tag="ALTER MODEL")
+            case ast.RollbackModel():
+                self.store.rollback(statement.name)
+                yield Done(tag="ALTER MODEL")
+            case ast.DropModel():
+                exists = statement.name in self.store.snapshot().models
+                if exists or not statement.if_exists:
+                    self.store.drop_model(statement.name)
+                yield Done(tag="DROP MODEL", changed=exists)
+            case ast.DropTable():
+                exists = statement.name in self.store.snapshot().tables
+                if exists or not statement.if_exists:
+                    self.store.drop_table(statement.name)
+                yield Done(tag="DROP TABLE", changed=exists)
+            case _:
+                raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, f"{type(statement).__name__} is not supported yet",
+                                   position=statement.position)
+
+
+def configured(algorithm: str, options: Mapping[str, str], inputs: tuple[ast.Column, ...], position: int) -> Model:
+    """The configured model of a declaration; a bad option is 22023 and names it."""
+    try:
+        return configure(algorithm, {key: value for key, value in options.items() if key != "algorithm"},
+                         [column.type.name for column in inputs])
+    except OptionError as error:
+        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, str(error), position=position,
+                           hint="docs/sql.md lists the options of each algorithm.") from error
+
+
+def _attach_stream(path: Path, statement: ast.CreateTable) -> None:
+    """Make the stream's directory; one that is there with the same columns (after DROP TABLE) is taken up again."""
+    columns = tuple(StreamColumn(name=column.name, type=column.type) for column in statement.columns)
+    if not (path / "stream.json").exists():
+        Stream.create(path, columns)
+    elif Stream.open(path).columns != columns:
+        raise FlinkmsError(errors.DUPLICATE_TABLE, f'the warehouse holds a stream "{statement.name}" with other columns',
+                           hint=f"Remove {path}, or declare its columns.", position=statement.position)
+
+
+def _columns(columns: tuple[ast.Column, ...]) -> tuple[Column, ...]:
+    return tuple(Column(name=column.name, type=column.type) for column in columns)
+
+
+def _table_names(query: FlinkQuery) -> list[str]:
+    return sorted({table.name for table in query.tables})
+
+
+def _check_tables(snapshot: Snapshot, query: FlinkQuery) -> None:
+    for table in query.tables:
+        if table.name not in snapshot.tables:
+            raise FlinkmsError(errors.UNDEFINED_TABLE, f'Flink table "{table.name}" does not exist',
+                               hint="CREATE TABLE … WITH ('connector' = …) declares one.",
+                               position=query.position - 1 + table.position)
+
+
+def _no_model(name: str, position: int) -> FlinkmsError:
+    return FlinkmsError(errors.UNDEFINED_OBJECT, f'model "{name}" does not exist', position=position)

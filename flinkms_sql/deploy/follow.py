@@ -1,0 +1,50 @@
+"""Following a job by its row: progress as it is recorded, then its end as a value or an error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import Literal
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.records import ENDED, JobRecord
+from flinkms_sql.catalog.store import Store
+from flinkms_sql.deploy.events import Progress
+from flinkms_sql.errors import FlinkmsError
+
+POLL_S = 0.05
+"""Seconds between two looks at a job's row: below what a person notices."""
+
+
+def follow_job(
+    store: Store, job_id: int, *, until: Literal["finished", "running", "canceled"] = "finished", cancel: bool = True
+) -> Generator[Progress, None, JobRecord]:
+    """Yield progress at every look until the job has reached ``until`` (or ended); returns its record. Raises the job's own error.
+
+    When the generator is closed while the job is on its way, the job is asked to cancel, unless ``cancel`` is False.
+    """
+    try:
+        while True:
+            job = store.job(job_id)
+            if job.state in ENDED or (until == "running" and job.state == "running"):
+                return _ended(job, until)
+            yield _progress(job)
+            time.sleep(POLL_S)
+    except GeneratorExit:
+        if cancel and until != "canceled":
+            store.set_desired(job_id, "canceled")
+        raise
+
+
+def _progress(job: JobRecord) -> Progress:
+    recorded = job.progress or {}
+    return Progress(job=job.id, phase=recorded.get("phase", job.state), done=int(recorded.get("done", 0)),
+                    total=int(recorded.get("total", 0)), metrics=recorded.get("metrics"))
+
+
+def _ended(job: JobRecord, until: str) -> JobRecord:
+    if job.state == "failed":
+        raise FlinkmsError(job.sqlstate or errors.INTERNAL_ERROR, job.error or f"job {job.id} failed")
+    if job.state == "canceled" and until != "canceled":
+        raise FlinkmsError(errors.QUERY_CANCELED, f"job {job.id} was canceled")
+    return job

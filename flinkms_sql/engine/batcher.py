@@ -1,0 +1,167 @@
+"""Point predictions of concurrent requests, answered together: what arrives in one turn of the event loop is one
+vectorized call for each version.
+
+Must not know sockets or sessions. It adds no wait: the flush runs as soon as the loop has read what has arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.address import ModelAddress, parse_address
+from flinkms_sql.engine.columns import Value, as_declared, column_of
+from flinkms_sql.engine.registry import LoadedVersion, Registry, effective
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.query.nodes import Literal, Parameter
+from flinkms_sql.query.plan import PointPlan
+from flinkms_sql.types import SqlType
+from udfs.model import ArgumentError
+
+BATCH_ROWS_MAX = 1024
+"""Rows of one vectorized call: about a millisecond, for which the event loop is held."""
+
+Done = Callable[[Value, Exception | None], None]
+"""``done(value, None)`` or ``done(None, error)``; an error that is no FlinkmsError is a bug of a kernel's."""
+
+
+class PreparedPoint:
+    """A point plan made ready for many calls, under one setting of ``flinkms.as_of``.
+
+    It remembers which version its address meant until the registry changes.
+    """
+
+    __slots__ = ("address", "column_type", "generation", "model_parameter", "places", "plan", "position", "types",
+                 "version")  # fmt: skip
+
+    def __init__(self, plan: PointPlan, as_of: int | None = None) -> None:
+        self.plan = plan
+        self.types = tuple(argument.type for argument in plan.arguments)
+        self.column_type = plan.column.type
+        self.generation = -1
+        self.version: LoadedVersion | None = None
+        self.model_parameter: int | None = None
+        self.address: ModelAddress | None = None
+        self.position = plan.model.position if isinstance(plan.model, Parameter) else None
+        if isinstance(plan.model, Parameter):
+            self.model_parameter = plan.model.number - 1
+        else:
+            self.address = effective(plan.model, as_of)
+        places = [argument.number for argument in plan.arguments if isinstance(argument, Parameter)]
+        straight = places == list(range(1, len(plan.arguments) + 1)) and self.model_parameter is None
+        self.places = None if straight and len(places) == len(plan.parameter_types) else plan.arguments
+
+    def arguments(self, parameters: Sequence[Value]) -> Sequence[Value]:
+        """The values of the model's inputs; the parameters themselves where these are $1, $2, … in order."""
+        if self.places is None:
+            return parameters
+        return tuple(
+            parameters[place.number - 1] if isinstance(place, Parameter) else place.value  # type: ignore[misc]
+            for place in self.places
+        )
+
+    def argument_position(self, at: int | None) -> int | None:
+        """Position of an argument in the statement."""
+        if at is None or at >= len(self.plan.arguments):
+            return None
+        argument = self.plan.arguments[at]
+        return argument.position if isinstance(argument, (Literal, Parameter)) else None
+
+
+class _Request(NamedTuple):
+    point: PreparedPoint
+    arguments: Sequence[Value]
+    done: Done
+    model: Value
+
+
+class Batcher:
+    """Collects requests and answers them in ``flush``, which ``call_soon`` (the event loop's) is asked to call."""
+
+    def __init__(self, registry: Registry, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        self._registry = registry
+        self._call_soon = call_soon
+        self._waiting: list[_Request] = []
+
+    def submit(self, point: PreparedPoint, parameters: Sequence[Value], done: Done) -> None:
+        """Ask for one prediction; ``parameters`` are the values of $1, $2, …; ``done`` is called by ``flush``."""
+        if not self._waiting:
+            self._call_soon(self.flush)
+        model = None if point.model_parameter is None else parameters[point.model_parameter]
+        self._waiting.append(_Request(point, point.arguments(parameters), done, model))
+
+    def flush(self) -> None:
+        """Answer what has been submitted, at most ``BATCH_ROWS_MAX`` requests; the rest follows in the next turn."""
+        requests = self._waiting[:BATCH_ROWS_MAX]
+        self._waiting = self._waiting[BATCH_ROWS_MAX:]
+        if self._waiting:
+            self._call_soon(self.flush)
+        generation = self._registry.generation
+        groups: dict[tuple[LoadedVersion, tuple[SqlType, ...]], list[_Request]] = {}
+        for request in requests:
+            point = request.point
+            version = point.version
+            if point.generation != generation or version is None:
+                version = self._resolve(request, generation)
+                if version is None:
+                    continue
+            key = (version, point.types)
+            group = groups.get(key)
+            if group is None:
+                groups[key] = [request]
+            else:
+                group.append(request)
+        for (version, types), group in groups.items():
+            _answer(version, types, group)
+
+    def _resolve(self, request: _Request, generation: int) -> LoadedVersion | None:
+        """The version a request means; when it means none, the request is answered."""
+        point = request.point
+        try:
+            if point.address is not None:
+                point.version = self._registry.resolve(point.address)
+                point.generation = generation
+                return point.version
+            if request.model is None:  # a NULL model predicts NULL
+                request.done(None, None)
+                return None
+            return self._registry.resolve(parse_address(str(request.model), position=point.position))
+        except FlinkmsError as error:
+            request.done(None, error)
+            return None
+
+
+def _answer(version: LoadedVersion, types: tuple[SqlType, ...], group: list[_Request]) -> None:
+    """One prediction for a group; when it fails, each request by itself, so that one cannot fail the others."""
+    try:
+        values = _predict(version, types, [request.arguments for request in group], group[0].point.column_type)
+    except Exception as error:  # noqa: BLE001 - whatever a kernel raises belongs to the request that caused it
+        if len(group) == 1:
+            group[0].done(None, _described(error, group[0].point))
+            return
+        for request in group:
+            _answer(version, types, [request])
+        return
+    for request, value in zip(group, values):
+        request.done(value, None)
+
+
+def _predict(
+    version: LoadedVersion, types: tuple[SqlType, ...], rows: list[Sequence[Value]], output: SqlType
+) -> list[Value]:
+    """One value a row. ``rows`` hold the arguments in order."""
+    columns = [column_of(values, kind) for values, kind in zip(zip(*rows), types)]
+    scores = version.model.predict(version.view, columns)
+    if output is not SqlType.DOUBLE:
+        scores = as_declared(scores, output)
+    values = scores.values.tolist()
+    if scores.valid is not None:
+        return [value if valid else None for value, valid in zip(values, scores.valid.tolist())]
+    return values
+
+
+def _described(error: Exception, point: PreparedPoint) -> Exception:
+    if not isinstance(error, ArgumentError):
+        return error
+    return FlinkmsError(errors.INVALID_PARAMETER_VALUE, str(error), position=point.argument_position(error.argument))

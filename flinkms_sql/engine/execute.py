@@ -1,0 +1,258 @@
+"""Runs a tree of nodes: synchronous, vectorized, on the caller's thread.
+
+Must not know sessions, sockets or clocks: the time is an argument. Each node becomes whole columns; a model is asked
+once per Predict node, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.address import ModelAddress, parse_address
+from flinkms_sql.engine import rows
+from flinkms_sql.engine.columns import Value, as_declared, column_of, convert, elements_column, pad, repeat, take
+from flinkms_sql.engine.registry import LoadedVersion, Registry, effective
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.query.nodes import (
+    ColumnRef,
+    Constant,
+    Filter,
+    GenerateSeries,
+    Limit,
+    Literal,
+    Model,
+    Node,
+    Now,
+    OutputColumn,
+    Parameter,
+    Predict,
+    Project,
+    RecommendScan,
+    Scalar,
+    SimilarScan,
+    Single,
+    Sort,
+    Unnest,
+    ValuesList,
+)
+from flinkms_sql.query.plan import ModelPlan
+from flinkms_sql.types import SqlType
+from udfs.block import Column
+from udfs.model import ArgumentError
+
+SERIES_ROWS_MAX = 10_000_000
+"""Rows of one generate_series: 80 MB a column, some seconds of prediction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Rows of a plan, column by column; ``types`` are the types of the columns."""
+
+    columns: tuple[Column, ...]
+    types: tuple[SqlType, ...]
+    row_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What all nodes of one run share. A version is resolved once, so that a statement reads one version."""
+
+    parameters: Sequence[Value]
+    registry: Registry
+    now: int
+    as_of: int | None
+    resolved: dict[ModelAddress, LoadedVersion]
+
+    def value(self, constant: Constant) -> Value:
+        match constant:
+            case Literal():
+                return constant.value  # type: ignore[return-value]  # nodes.Literal lists what it can be
+            case Parameter():
+                return self.parameters[constant.number - 1]
+            case Now():
+                return self.now
+
+    def version(self, model: Model) -> LoadedVersion | None:
+        """The version a call means; None for a NULL parameter."""
+        address = model
+        if isinstance(address, Parameter):
+            text = self.value(address)
+            if text is None:
+                return None
+            address = parse_address(str(text), position=address.position)
+        address = effective(address, self.as_of)
+        if address not in self.resolved:
+            self.resolved[address] = self.registry.resolve(address)
+        return self.resolved[address]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    count: int
+    columns: tuple[Column, ...]
+
+
+def run(
+    plan: ModelPlan, parameters: Sequence[Value], registry: Registry, *, now: int = 0, as_of: int | None = None
+) -> Result:
+    """The rows of a plan. ``parameters`` are the values of $1, $2, …; ``now`` and ``as_of`` are microseconds UTC.
+
+    Raises FlinkmsError: 42704, 55000 for a model that cannot answer, 22023 for an argument it refuses.
+    """
+    return run_node(plan.root, parameters, registry, now=now, as_of=as_of)
+
+
+def run_node(
+    node: Node, parameters: Sequence[Value], registry: Registry, *, now: int = 0, as_of: int | None = None
+) -> Result:
+    """The rows of a node: what a StreamInsertPlan appends, what a Fold's parameters carry."""
+    shared = _Run(parameters=parameters, registry=registry, now=now, as_of=as_of, resolved={})
+    found = _run(node, shared)
+    return Result(columns=found.columns, types=tuple(column.type for column in node.columns), row_count=found.count)
+
+
+def predict_columns(
+    model: Model, arguments: Sequence[Column], output: OutputColumn, parameters: Sequence[Value], registry: Registry, *,
+    as_of: int | None = None,
+) -> Column:  # fmt: skip
+    """One score for each row of the argument columns, which have the types of the model's inputs: a Lookup's."""
+    shared = _Run(parameters=parameters, registry=registry, now=0, as_of=as_of, resolved={})
+    return _predict(shared.version(model), arguments, output, len(arguments[0]) if arguments else 1, ())
+
+
+def _run(node: Node, shared: _Run) -> _Rows:
+    match node:
+        case Single():
+            return _Rows(1, ())
+        case ValuesList():
+            return _values(node, shared)
+        case Unnest():
+            return _unnest(node, shared)
+        case GenerateSeries():
+            return _series(node, shared)
+        case RecommendScan() | SimilarScan():
+            return _ranking(node, shared)
+        case Predict():
+            below = _run(node.input, shared)
+            arguments = [_scalar(one, node.input.columns, below, shared) for one in node.arguments]
+            positions = tuple(one.position for one in node.arguments)
+            score = _predict(shared.version(node.model), arguments, node.column, below.count, positions)
+            return _Rows(below.count, (*below.columns, score))
+        case Filter():
+            below = _run(node.input, shared)
+            kind = node.column.type
+            operand = column_of([shared.value(node.operand)], kind)
+            chosen = rows.matches(below.columns[node.column.index], node.operator, operand)
+            return _take(below, np.flatnonzero(chosen))
+        case Sort():
+            below = _run(node.input, shared)
+            keys = [(below.columns[key.column.index], key.descending, key.nulls_first) for key in node.keys]
+            return _take(below, rows.order(keys))
+        case Limit():
+            return _limit(node, shared)
+        case Project():
+            below = _run(node.input, shared)
+            return _Rows(below.count, tuple(_scalar(one, node.input.columns, below, shared) for one in node.outputs))
+
+
+def _take(below: _Rows, chosen: np.ndarray) -> _Rows:
+    return _Rows(len(chosen), tuple(take(column, chosen) for column in below.columns))
+
+
+def _scalar(scalar: Scalar, columns: tuple[OutputColumn, ...], below: _Rows, shared: _Run) -> Column:
+    if isinstance(scalar, ColumnRef):
+        return convert(below.columns[scalar.index], columns[scalar.index].type, scalar.type)
+    return repeat(shared.value(scalar), scalar.type, below.count)
+
+
+def _values(node: ValuesList, shared: _Run) -> _Rows:
+    columns = tuple(
+        column_of([shared.value(row[at]) for row in node.rows], column.type) for at, column in enumerate(node.columns)
+    )
+    return _Rows(len(node.rows), columns)
+
+
+def _unnest(node: Unnest, shared: _Run) -> _Rows:
+    found = [elements_column(shared.value(array), column.type)
+             for array, column in zip(node.arrays, node.columns)]  # fmt: skip
+    count = max((len(column) for column in found), default=0)
+    columns = tuple(pad(column, count) for column in found)
+    if node.with_ordinality:
+        columns += (Column(np.arange(1, count + 1, dtype=np.int64)),)
+    return _Rows(count, columns)
+
+
+def _series(node: GenerateSeries, shared: _Run) -> _Rows:
+    kind = node.columns[0].type
+    start, stop, step = (shared.value(one) for one in (node.start, node.stop, node.step))
+    if not (isinstance(start, int) and isinstance(stop, int) and isinstance(step, int)):  # one of them is NULL
+        return _Rows(0, (column_of([], kind),))
+    if step == 0:
+        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, "step size cannot equal zero", position=node.step.position)
+    count = max(0, (stop - start) // step + 1)
+    if count > SERIES_ROWS_MAX:
+        raise FlinkmsError("54000", f"generate_series of {count} rows is longer than {SERIES_ROWS_MAX}",
+                           position=node.start.position)  # fmt: skip
+    return _Rows(count, (Column((start + step * np.arange(count, dtype=np.int64)).astype(kind.value.dtype)),))
+
+
+def _ranking(node: RecommendScan | SimilarScan, shared: _Run) -> _Rows:
+    key, k = shared.value(node.key), shared.value(node.k)
+    item = node.columns[0].type
+    version = shared.version(node.model)
+    if version is None or key is None or k is None:
+        return _Rows(0, (column_of([], item), column_of([], SqlType.DOUBLE)))
+    what = "recommend" if isinstance(node, RecommendScan) else "similar"
+    if version.recommender is None:
+        raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, f'model "{version.name}" has no {what}')
+    if not isinstance(k, int) or k < 0:
+        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f"{what} of a negative number of rows",
+                           position=node.k.position)  # fmt: skip
+    try:
+        if isinstance(node, RecommendScan):
+            keys, scores = version.recommender.recommend(version.view, key, k)
+        else:
+            keys, scores = version.recommender.similar(version.view, key, k)
+    except ArgumentError as error:
+        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, str(error), position=node.key.position) from error
+    if item is not SqlType.STRING:
+        keys = keys.astype(item.value.dtype, copy=False)
+    return _Rows(len(keys), (Column(keys), Column(scores)))
+
+
+def _predict(
+    version: LoadedVersion | None, arguments: Sequence[Column], output: OutputColumn, count: int,
+    positions: tuple[int, ...],
+) -> Column:  # fmt: skip
+    if version is None:
+        return repeat(None, output.type, count)
+    if count == 0:
+        return column_of([], output.type)
+    try:
+        scores = version.model.predict(version.view, arguments)
+    except ArgumentError as error:
+        at = error.argument
+        position = positions[at] if at is not None and at < len(positions) else None
+        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, str(error), position=position) from error
+    return scores if output.type is SqlType.DOUBLE else as_declared(scores, output.type)
+
+
+def _limit(node: Limit, shared: _Run) -> _Rows:
+    below = _run(node.input, shared)
+    count = _count(node.count, shared, "2201W", "LIMIT must not be negative")
+    offset = _count(node.offset, shared, "2201X", "OFFSET must not be negative") or 0
+    end = below.count if count is None else min(offset + count, below.count)
+    return _take(below, np.arange(min(offset, below.count), end))
+
+
+def _count(constant: Constant | None, shared: _Run, sqlstate: str, message: str) -> int | None:
+    value = None if constant is None else shared.value(constant)
+    if constant is None or value is None:
+        return None
+    if not isinstance(value, int) or value < 0:
+        raise FlinkmsError(sqlstate, message, position=constant.position)
+    return value

@@ -1,0 +1,139 @@
+"""The versions that are loaded here, and what every address means at this moment.
+
+Must not know how a version is loaded or followed. Everything an address can mean is one immutable value that is
+replaced whole, so a reader on another thread sees the state before a change or after it, never a mixture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.address import LIVE, ModelAddress, format_moment
+from flinkms_sql.errors import FlinkmsError
+from udfs.model import Model, ModelView, Recommender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LoadedVersion:
+    """One version, ready to answer. ``recommender`` is the model again, if it can recommend.
+
+    ``position`` gives the log positions the view has reached, as text for EXPLAIN.
+    """
+
+    name: str
+    version: int
+    model: Model
+    view: ModelView
+    recommender: Recommender | None = None
+    position: Callable[[], str] = lambda: ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """An alias meant ``version`` from ``valid_from`` until just before ``valid_to`` (None: still does).
+
+    Moments are microseconds since 1970-01-01 UTC.
+    """
+
+    version: int
+    valid_from: int
+    valid_to: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointers:
+    """What the catalog says of one model: its versions, its aliases, and what was live when."""
+
+    versions: frozenset[int]
+    aliases: Mapping[str, int]
+    history: tuple[Period, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    generation: int = 0
+    loaded: Mapping[tuple[str, int], LoadedVersion] = field(default_factory=dict)
+    pointers: Mapping[str, Pointers] = field(default_factory=dict)
+
+
+class Registry:
+    """Loaded versions and pointers. Changes are made by one thread; reads need no lock."""
+
+    def __init__(self) -> None:
+        self._state = _State()
+
+    @property
+    def generation(self) -> int:
+        """Grows with every change: what was resolved at a generation holds while it stays."""
+        return self._state.generation
+
+    def load(self, version: LoadedVersion) -> None:
+        """Make a version answer, if something points to it."""
+        loaded = {**self._state.loaded, (version.name, version.version): version}
+        self._set(loaded=loaded)
+
+    def unload(self, name: str, version: int) -> None:
+        """Forget a version; nothing happens when it was not loaded."""
+        self._set(loaded={key: value for key, value in self._state.loaded.items() if key != (name, version)})
+
+    def point(self, pointers: Mapping[str, Pointers]) -> None:
+        """Replace all that addresses can mean, all models at once."""
+        self._set(pointers=dict(pointers))
+
+    def _set(self, **changes: object) -> None:
+        self._state = replace(self._state, generation=self._state.generation + 1, **changes)  # type: ignore[arg-type]
+
+    def loaded(self) -> list[LoadedVersion]:
+        """All loaded versions, by model and number."""
+        return [self._state.loaded[key] for key in sorted(self._state.loaded)]
+
+    def resolve(self, address: ModelAddress) -> LoadedVersion:
+        """The loaded version an address means now.
+
+        Raises FlinkmsError 42704 when there is no such model, version or alias, 55000 when it cannot answer (yet).
+        """
+        state = self._state
+        pointers = state.pointers.get(address.name)
+        if pointers is None:
+            raise FlinkmsError(errors.UNDEFINED_OBJECT, f'model "{address.name}" does not exist')
+        number = _number(address, pointers)
+        found = state.loaded.get((address.name, number))
+        if found is None:
+            raise FlinkmsError(
+                errors.OBJECT_NOT_IN_PREREQUISITE_STATE,
+                f'version {number} of model "{address.name}" is not loaded',
+                hint="It is being loaded, or it was retired: SHOW VERSIONS tells.",
+            )
+        return found
+
+
+def _number(address: ModelAddress, pointers: Pointers) -> int:
+    name = address.name
+    if address.version is not None:
+        if address.version not in pointers.versions:
+            raise FlinkmsError(errors.UNDEFINED_OBJECT, f'model "{name}" has no version {address.version}',
+                               hint=f"SHOW VERSIONS OF {name} lists them.")  # fmt: skip
+        return address.version
+    if address.as_of is not None:
+        for period in pointers.history:
+            if period.valid_from <= address.as_of and (period.valid_to is None or address.as_of < period.valid_to):
+                return period.version
+        raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE,
+                           f'no version of model "{name}" was live at {format_moment(address.as_of)}')  # fmt: skip
+    number = pointers.aliases.get(address.alias or LIVE)
+    if number is not None:
+        return number
+    if address.alias == LIVE:
+        raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, f'model "{name}" has no live version yet',
+                           hint="It answers once a training has published one: SHOW JOBS tells.")  # fmt: skip
+    raise FlinkmsError(errors.UNDEFINED_OBJECT, f'model "{name}" has no alias "{address.alias}"',
+                       hint=f"Its aliases are {', '.join(sorted(pointers.aliases)) or 'none'}.")  # fmt: skip
+
+
+def effective(address: ModelAddress, as_of: int | None) -> ModelAddress:
+    """The address under a session's ``flinkms.as_of``, which turns the live version into what was live then."""
+    if as_of is None or address.alias != LIVE:
+        return address
+    return ModelAddress(name=address.name, as_of=as_of)

@@ -1,0 +1,128 @@
+"""What every kind of job works with, and how a job is followed to its end.
+
+Must not know what a job computes. A followed job ends in one of four ways: finished (``follow`` returns), failed
+(``JobFailed``), canceled because its row says so (``JobCanceled``), or lost with the cluster (``JobLost``).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.records import JobRecord, Snapshot, VersionRecord
+from flinkms_sql.catalog.store import Store
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.cluster import ENDED_STATES, Cluster, root_cause
+from flinkms_sql.jobs.environment import FlinkTarget, Workspace
+from flinkms_sql.types import SqlType
+
+POLL_S = 0.1
+"""Seconds between two looks at a job: short beside the second a job takes to start."""
+
+LOST_S_MAX = 5.0
+"""Seconds a cluster may not know a job, or not answer, before the job counts as lost."""
+
+
+class JobCanceled(Exception):
+    """The job's row says that it is to be canceled, and it is."""
+
+
+class JobLost(Exception):
+    """The cluster no longer knows the job: it was restarted without it."""
+
+
+class RunnerStopping(Exception):
+    """The runner is shutting down; the job is left as it is, to be followed again by the next runner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobContext:
+    """The registry, the cluster, where jobs go, where models are kept; ``stopping`` is set at shutdown."""
+
+    store: Store
+    cluster: Cluster
+    target: FlinkTarget
+    warehouse: Path
+    stopping: threading.Event
+    submitting: threading.Lock
+    """Held while a job is compiled: PyFlink's client keeps one thread-bound context per JVM."""
+
+    def follow(self, job: JobRecord, flink_job_id: str, on_tick: Callable[[str], None]) -> None:
+        """Wait for the Flink job to finish; ``on_tick`` gets its state at each look."""
+        last_seen = time.monotonic()
+        while True:
+            if self.stopping.is_set():
+                raise RunnerStopping
+            if self.store.job(job.id).desired == "canceled":
+                self.cluster.cancel(flink_job_id)
+                raise JobCanceled
+            try:
+                status = self.cluster.status(flink_job_id)
+            except FlinkmsError:
+                status = None
+            if status is not None and status.state is not None:
+                last_seen = time.monotonic()
+                if status.state == "FINISHED":
+                    return
+                if status.state == "FAILED":
+                    raise job_failed(status.failure)
+                if status.state == "CANCELED":
+                    raise JobCanceled
+                on_tick(status.state)
+            elif time.monotonic() - last_seen > LOST_S_MAX:
+                raise JobLost
+            self.stopping.wait(POLL_S)
+
+    def is_known(self, flink_job_id: str | None) -> bool:
+        """Whether the cluster has this job and it has not ended otherwise than well."""
+        if flink_job_id is None:
+            return False
+        state = self.cluster.status(flink_job_id).state
+        return state is not None and (state not in ENDED_STATES or state == "FINISHED")
+
+    def wait_for_cluster(self) -> None:
+        """Return when the cluster has a task manager; raises RunnerStopping."""
+        while not self.cluster.is_ready():
+            if self.stopping.wait(POLL_S):
+                raise RunnerStopping
+
+    def declare_tables(self, workspace: Workspace, names: Sequence[str], *, bounded: bool, group: str | None = None) -> None:
+        """Declare the registered tables a query names; streams get their directory and how to read them."""
+        tables = self.store.snapshot().tables
+        for name in names:
+            record = tables.get(name)
+            if record is None:
+                raise FlinkmsError(errors.UNDEFINED_TABLE, f'Flink table "{name}" does not exist')
+            options: dict[str, str] = {}
+            if record.kind == "stream":
+                options["path"] = record.path or ""
+                if bounded:
+                    options["scan.bounded"] = "true"
+                elif group is not None:
+                    options |= {"scan.group": group, "scan.startup.mode": "group-offsets"}
+            elif record.options.get("format") in ("csv", "json"):
+                # A malformed row is the training's to count, not a reason to fail.
+                options[f"{record.options['format']}.ignore-parse-errors"] = "true"
+            workspace.declare(name, record.definition, options)
+
+
+def input_types(snapshot: Snapshot, model: str) -> tuple[SqlType, ...]:
+    """The declared input types of a model."""
+    return tuple(column.type for column in snapshot.models[model].inputs)
+
+
+def job_failed(stacktrace: str | None) -> FlinkmsError:
+    """The error of a failed Flink job."""
+    return FlinkmsError(
+        errors.DATA_EXCEPTION, f"Flink job failed: {root_cause(stacktrace)}" if stacktrace else "Flink job failed",
+        detail=(stacktrace or "")[:4000] or None,
+    )
+
+
+def resolve(snapshot: Snapshot, model: str, version: int | None) -> VersionRecord:
+    """The ready version a job names, or the live one when it names none."""
+    return snapshot.by_alias(model) if version is None else snapshot.by_number(model, version)

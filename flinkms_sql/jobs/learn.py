@@ -1,0 +1,76 @@
+"""Learning from a stream: a standing job that pulls rows, computes deltas and pushes them (sql/jobs/learn.sql).
+
+Exactly once: the Flink checkpoint holds the stream's positions and the shards' log positions together. The job follows
+the live version: when another one is promoted, it is stopped at a savepoint (which commits its stream positions under
+the job's group) and started from there against the new version's tables.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flinkms_sql.catalog.records import JobRecord, VersionRecord
+from flinkms_sql.jobs.context import JobContext, JobLost, input_types
+from flinkms_sql.jobs.environment import STANDING, Workspace
+from flinkms_sql.jobs.worker import learn_function
+from flinkms_sql.types import SqlType
+
+
+class _VersionMoved(Exception):
+    """Another version is live: learn on that one from here."""
+
+
+def learn(job: JobRecord, context: JobContext) -> dict | None:
+    """Keep the learning job running until it is canceled; returns only when its stream is bounded and read."""
+    while True:
+        live = context.store.snapshot().by_alias(job.model or "")
+        if not context.is_known(job.flink_job_id) or job.version != live.version:
+            job = _submit(job, live, context)
+        try:
+            context.follow(job, job.flink_job_id or "", lambda state: _tick(job, live, state, context))
+            return {"version": live.version}
+        except _VersionMoved:
+            context.cluster.stop_with_savepoint(job.flink_job_id or "", context.target.checkpoints.as_uri())
+            context.store.update_job(job.id, options={**job.options, "restore": None})
+        except JobLost:
+            context.store.update_job(job.id, state="restarting")
+            context.wait_for_cluster()
+        job = context.store.job(job.id)
+
+
+def _tick(job: JobRecord, live: VersionRecord, state: str, context: JobContext) -> None:
+    shown = "running" if state == "RUNNING" else "restarting"
+    if context.store.job(job.id).state != shown:
+        context.store.update_job(job.id, state=shown)
+    if context.store.snapshot().by_alias(live.model).version != live.version:
+        raise _VersionMoved
+
+
+def _submit(job: JobRecord, live: VersionRecord, context: JobContext) -> JobRecord:
+    restore = None
+    if job.version == live.version:
+        restore = latest_checkpoint(context.target.checkpoints, job.flink_job_id) or job.options.get("restore")
+    types = input_types(context.store.snapshot(), live.model)
+    with context.submitting:
+        workspace = Workspace(
+            context.target, STANDING, name=f"learn {live.model}@{live.version} (job {job.id})",
+            parallelism=int(job.options.get("parallelism", 1)), restore_from=restore,
+        )
+        context.declare_tables(workspace, job.options["tables"], bounded=False, group=f"job-{job.id}")
+        workspace.create_function("learn", learn_function(live.path))
+        observations = workspace.typed(job.query, [*types, SqlType.DOUBLE])
+        workspace.create_view("deltas", workspace.applied("learn", observations, "bundle"))
+        workspace.create_table("model_push", [("bundle", SqlType.BYTES)], {"path": live.path, "merge": "add"})
+        flink_job_id = workspace.submit("learn")
+    context.store.update_job(job.id, flink_job_id=flink_job_id, version=live.version, state="starting",
+                             options={**job.options, "restore": restore})
+    return context.store.job(job.id)
+
+
+def latest_checkpoint(checkpoints: Path, flink_job_id: str | None) -> str | None:
+    """URI of the newest complete checkpoint that a job left behind, or None."""
+    if flink_job_id is None:
+        return None
+    complete = [path.parent for path in (checkpoints / flink_job_id).glob("chk-*/_metadata")]
+    newest = max(complete, key=lambda path: int(path.name.removeprefix("chk-")), default=None)
+    return None if newest is None else newest.as_uri()

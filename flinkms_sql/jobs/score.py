@@ -1,0 +1,52 @@
+"""Scoring inside Flink: INSERT INTO … SELECT predict(…), as a batch job or, over an unbounded stream, a standing one.
+
+Each call becomes a vectorized Python function over its arguments alone, opened on the version its address names.
+"""
+
+from __future__ import annotations
+
+from flinkms_sql.catalog.records import JobRecord
+from flinkms_sql.jobs.context import JobContext, resolve
+from flinkms_sql.jobs.environment import BULK, STANDING, Workspace
+from flinkms_sql.jobs.learn import latest_checkpoint
+from flinkms_sql.jobs.naming import PREDICT_FUNCTION
+from flinkms_sql.jobs.worker import predict_function
+
+
+def score(job: JobRecord, context: JobContext) -> dict | None:
+    """Run the INSERT to its end; a standing one is restored from its last checkpoint when it was lost.
+
+    ``job.query`` is the whole INSERT with call number i replaced by ``flinkms_predict_<i>(…)``;
+    ``options["calls"]`` says which model and version each call names.
+    """
+    if not context.is_known(job.flink_job_id):
+        job = _submit(job, context)
+    context.follow(job, job.flink_job_id or "", lambda state: _tick(job, state, context))
+    return {}
+
+
+def _tick(job: JobRecord, state: str, context: JobContext) -> None:
+    shown = {"RUNNING": "running", "RESTARTING": "restarting", "FAILING": "restarting"}.get(state)
+    if shown is not None and context.store.job(job.id).state != shown:
+        context.store.update_job(job.id, state=shown)
+
+
+def _submit(job: JobRecord, context: JobContext) -> JobRecord:
+    snapshot = context.store.snapshot()
+    standing = job.desired == "running"
+    restore = latest_checkpoint(context.target.checkpoints, job.flink_job_id) or job.options.get("restore")
+    with context.submitting:
+        workspace = Workspace(
+            context.target, STANDING if standing else BULK, name=f"score (job {job.id})",
+            parallelism=int(job.options.get("parallelism", 1)), restore_from=restore if standing else None,
+        )
+        context.declare_tables(workspace, job.options["tables"], bounded=not standing,
+                               group=f"job-{job.id}" if standing else None)
+        context.declare_tables(workspace, job.options["targets"], bounded=False)
+        for index, call in enumerate(job.options["calls"]):
+            version = resolve(snapshot, call["model"], call["version"])
+            workspace.create_function(PREDICT_FUNCTION.format(index), predict_function(version.path))
+        flink_job_id = workspace.submit_text(job.query)
+    context.store.update_job(job.id, flink_job_id=flink_job_id, state="starting",
+                             options={**job.options, "restore": restore})
+    return context.store.job(job.id)

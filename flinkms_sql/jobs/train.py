@@ -1,0 +1,133 @@
+"""Training: a version's base from the user's SELECT (sql/jobs/train.sql), then one publish.
+
+What is published is complete before it is visible: the sink renames the base into place, ``version.json`` is written by
+rename, and only then one transaction of the registry makes the version ready and live. A training that is killed at any
+point leaves the live version as it was; run again, it starts over in the same directory.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.records import JobRecord, TrainingOutcome
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.context import JobContext, input_types
+from flinkms_sql.jobs.environment import BULK, Workspace
+from flinkms_sql.modellog.version import Table, Version, write_version
+from flinkms_sql.types import SqlType
+from udfs.algorithms import configure
+from udfs.flink import fit_function
+from udfs.model import Model
+from udfs.training import TrainConfig
+
+LOG_PARTITIONS = 4
+"""Key partitions of a version's log: the most sink subtasks that can share learning; one file each."""
+
+
+PROGRESS = "progress.jsonl"
+"""File in the version's directory to which the fit appends how far it is."""
+
+
+def train(job: JobRecord, context: JobContext) -> dict | None:
+    """Train the version the job names and publish it; returns what was recorded."""
+    snapshot = context.store.snapshot()
+    record = snapshot.models[job.model or ""]
+    version = context.store.version(record.name, job.version or 0)
+    types = input_types(snapshot, record.name)
+    options = {name: value for name, value in version.options.items() if name != "algorithm"}
+    model = configure(record.algorithm, options, [kind.name for kind in types])
+    directory = Path(version.path)
+    if not context.is_known(job.flink_job_id):
+        job = _submit(job, model, options, directory, types, context)
+    progress = _ProgressFile(directory / PROGRESS)
+    try:
+        context.follow(job, job.flink_job_id or "", lambda state: _report(job, progress, context))
+    except FlinkmsError as error:
+        raise progress.error() or error from error
+    return _publish(job, model, options, directory, types, context)
+
+
+def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Path, types: tuple[SqlType, ...],
+            context: JobContext) -> JobRecord:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / PROGRESS).unlink(missing_ok=True)
+    config = TrainConfig(algorithm=model.algorithm, options=options, input_types=[kind.name for kind in types])
+    tables = [{"name": spec.name, "key": spec.key, "width": spec.width} for spec in model.tables()]
+    with context.submitting:
+        workspace = Workspace(context.target, BULK, name=f"train {job.model}@{job.version} (job {job.id})")
+        context.declare_tables(workspace, job.options["tables"], bounded=True)
+        workspace.create_function("fit", fit_function(config, str(directory / PROGRESS)))
+        workspace.create_view("packed", workspace.packed(workspace.typed(job.query, [*types, SqlType.DOUBLE])))
+        workspace.create_table("model_base", [("bundle", SqlType.BYTES)], {
+            "path": str(directory), "sink.mode": "base", "sink.tables": json.dumps(tables),
+        })
+        flink_job_id = workspace.submit("train")
+    context.store.update_job(job.id, state="running", flink_job_id=flink_job_id, progress={"phase": "reading"})
+    return context.store.job(job.id)
+
+
+def _report(job: JobRecord, progress: _ProgressFile, context: JobContext) -> None:
+    for line in progress.new_lines():
+        if "error" not in line:
+            context.store.update_job(job.id, progress=line)
+
+
+def _publish(job: JobRecord, model: Model, options: dict[str, str], directory: Path, types: tuple[SqlType, ...],
+             context: JobContext) -> dict:
+    try:
+        fit = json.loads((directory / "fit.json").read_text())
+    except OSError as error:
+        raise FlinkmsError(errors.IO_ERROR, f"training left no {error.filename}") from error
+    constants = {name: np.asarray(value, np.float64) for name, value in fit["constants"].items()}
+    initial = model.initial_rows(constants)
+    write_version(directory, Version(
+        algorithm=model.algorithm, options=options, input_types=tuple(kind.name for kind in types),
+        partitions=LOG_PARTITIONS, constants=constants,
+        tables=tuple(Table(name=spec.name, key=spec.key, width=spec.width, initial=initial.get(spec.name))
+                     for spec in model.tables()),
+    ))
+    outcome = TrainingOutcome(
+        training_rows=fit["rows_read"], failed_rows=fit["rows_failed"], failures=fit["failures"],
+        duration_ms=fit["duration_ms"], code_hash=fit["code_hash"], training_metrics=fit["metrics"],
+    )
+    if context.store.version(job.model or "", job.version or 0).state == "training":
+        context.store.publish_version(job.model or "", job.version or 0, outcome)
+    return {"version": job.version, "rows": fit["rows_read"], "failed_rows": fit["rows_failed"],
+            "failures": fit["failures"], "duration_ms": fit["duration_ms"], **fit["metrics"]}
+
+
+def abandon(job: JobRecord, context: JobContext, error: FlinkmsError | None) -> None:
+    """Record that the version of a failed or canceled training will not be."""
+    if context.store.version(job.model or "", job.version or 0).state == "training":
+        context.store.fail_version(job.model or "", job.version or 0, error.message if error else "canceled")
+
+
+class _ProgressFile:
+    """The JSON lines a fit writes while it runs, read as they grow."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def new_lines(self) -> list[dict]:
+        try:
+            with self._path.open("rb") as lines:
+                lines.seek(self._offset)
+                data = lines.read()
+        except FileNotFoundError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def error(self) -> FlinkmsError | None:
+        """What the fit said before it failed, if it was the fit that failed."""
+        self._offset = 0
+        for line in reversed(self.new_lines()):
+            if "error" in line:
+                return FlinkmsError(errors.DATA_EXCEPTION, line["error"]["message"])
+        return None

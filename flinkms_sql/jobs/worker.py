@@ -1,0 +1,174 @@
+"""What runs inside Flink's Python workers over a served version: predict, learn, evaluate.
+
+Each function opens the version's replica in its worker: keys cross the boundary from the JVM, rows do not
+(docs/performance.md: 3 us for a row of keys, 25 us for one that carries 400 bytes). The replica is the same class as in
+the frontend and the kernels are the same functions, so a prediction has the same bits. Must not know about the catalog:
+all it is told is the directory of the version, which says how its model is configured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pyflink.table import DataTypes
+from pyflink.table.udf import AggregateFunction, FunctionContext, ScalarFunction, udaf, udf
+
+from flinkms_sql.modellog.replica import VersionReplica
+from flinkms_sql.types import SqlType
+from udfs import evaluation
+from udfs.algorithms import configure
+from udfs.block import Column, decode_block, encode_block, encode_bundle
+from udfs.model import Model
+
+
+def open_version(path: str) -> tuple[Model, VersionReplica]:
+    """The configured model of a version's directory, and a replica that has read its log to the end."""
+    replica = VersionReplica(Path(path))
+    while replica.poll():
+        pass
+    version = replica.version
+    return configure(version.algorithm, version.options, version.input_types), replica
+
+
+def to_column(series: pd.Series, sql_type: SqlType) -> Column:
+    """A worker's pandas Series as a Column of the declared type; None and NaN of an object column are NULL."""
+    if sql_type.is_array:
+        return _to_list_column(series, sql_type)
+    if sql_type is SqlType.STRING:
+        valid = series.notna().to_numpy()
+        values = series.to_numpy(dtype=object)
+        return Column(np.where(valid, values, ""), None if valid.all() else valid)
+    values = series.to_numpy()
+    dtype = np.dtype(sql_type.value.dtype)
+    if values.dtype == dtype:
+        return Column(values)
+    valid = series.notna().to_numpy()
+    if valid.all():
+        return Column(values.astype(dtype))
+    return Column(series.fillna(0).to_numpy().astype(dtype), valid)
+
+
+def _to_list_column(series: pd.Series, sql_type: SqlType) -> Column:
+    valid = series.notna().to_numpy()
+    dtype = np.dtype(sql_type.value.dtype)
+    lists = [np.asarray(value, dtype) if present else np.empty(0, dtype) for value, present in zip(series, valid)]
+    offsets = np.zeros(len(lists) + 1, np.int64)
+    np.cumsum([len(item) for item in lists], out=offsets[1:])
+    values = np.concatenate(lists) if lists else np.empty(0, dtype)
+    return Column(values, None if valid.all() else valid, offsets)
+
+
+def to_series(column: Column) -> pd.Series:
+    """A DOUBLE column as the Series a pandas function returns; NULL is None."""
+    if column.valid is None:
+        return pd.Series(column.values)
+    return pd.Series(np.where(column.valid, column.values, None), dtype=object)
+
+
+class _ServedFunction(ScalarFunction):
+    """A function over the version in directory ``path``, opened once a worker."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def open(self, function_context: FunctionContext) -> None:
+        self.model, self.replica = open_version(self.path)
+        self.types = [SqlType[name] for name in self.replica.version.input_types]
+
+    def close(self) -> None:
+        self.replica.close()
+
+    def is_deterministic(self) -> bool:
+        """The rows a version serves change while it learns: a call must not be folded or repeated."""
+        return False
+
+    def columns(self, series: Sequence[pd.Series]) -> list[Column]:
+        return [to_column(values, kind) for values, kind in zip(series, self.types)]
+
+
+class Predict(_ServedFunction):
+    """``predict(args…) -> DOUBLE`` for one version, vectorized."""
+
+    def eval(self, *args: pd.Series) -> pd.Series:
+        self.replica.poll()
+        return to_series(self.model.predict(self.replica, self.columns(args)))
+
+
+class Learn(_ServedFunction):
+    """``learn(args…, label) -> BYTES``: the push bundle of a whole batch in its first row, NULL in the others.
+
+    One value a batch, because a value costs the boundary more than its bytes do.
+    """
+
+    def open(self, function_context: FunctionContext) -> None:
+        super().open(function_context)
+        self.table_index = {spec.name: index for index, spec in enumerate(self.model.tables())}
+
+    def eval(self, *args: pd.Series) -> pd.Series:
+        self.replica.poll()
+        *inputs, label = args
+        pushes = self.model.learn(self.replica, self.columns(inputs), to_column(label, SqlType.DOUBLE))
+        entries = [
+            (self.table_index[push.table], encode_block([
+                (SqlType.BIGINT.value.code if push.keys.dtype != object else SqlType.STRING.value.code, Column(push.keys)),
+                (SqlType.INT.value.code, Column(push.counts)),
+                (SqlType.FLOAT.value.code, Column(push.deltas)),
+            ]))
+            for push in pushes if len(push.keys)
+        ]
+        carried: list[bytes | None] = [None] * len(label)
+        if entries:
+            carried[0] = encode_bundle(entries)
+        return pd.Series(carried, dtype=object)
+
+
+class Evaluate(AggregateFunction):
+    """``evaluate(block) -> STRING``: JSON of evaluate_blocks over packed (args…, label) blocks, of the version as it is served."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def open(self, function_context: FunctionContext) -> None:
+        self.model, self.replica = open_version(self.path)
+
+    def close(self) -> None:
+        self.replica.close()
+
+    def create_accumulator(self) -> list:
+        return []
+
+    def accumulate(self, accumulator: list, *args: pd.Series) -> None:
+        accumulator.extend(args[0])
+
+    def get_value(self, accumulator: list) -> str:
+        return json.dumps(evaluate_blocks(self.model, self.replica, accumulator))
+
+
+def evaluate_blocks(model: Model, replica: VersionReplica, blocks: Sequence[bytes]) -> dict[str, object]:
+    """{"metrics": {name: {"value", "rows", "failed_rows"}}, "unknown_rows"} over blocks of (args…, label)."""
+    parts = [decode_block(block) for block in blocks if block is not None]
+    found, unknown = evaluation.evaluate(model, replica, ((columns[:-1], columns[-1]) for columns in parts))
+    return {
+        "metrics": {metric.name: {"value": metric.value, "rows": metric.row_count, "failed_rows": metric.failed_rows}
+                    for metric in found},
+        "unknown_rows": unknown,
+    }
+
+
+def predict_function(path: str):
+    """The registered form of Predict."""
+    return udf(Predict(path), result_type=DataTypes.DOUBLE(), func_type="pandas")
+
+
+def learn_function(path: str):
+    """The registered form of Learn."""
+    return udf(Learn(path), result_type=DataTypes.BYTES(), func_type="pandas")
+
+
+def evaluate_function(path: str):
+    """The registered form of Evaluate."""
+    return udaf(Evaluate(path), result_type=DataTypes.STRING(), func_type="pandas")

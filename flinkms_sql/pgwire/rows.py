@@ -1,0 +1,78 @@
+"""DataRow messages of a server, in binary, as columns.
+
+Must not know what the rows are for. Rows of fixed width without NULL are read in one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from flinkms_sql.pgwire import times
+from flinkms_sql.pgwire.parameters import decode_binary
+from flinkms_sql.pgwire.wire import Body, ProtocolError
+from flinkms_sql.types import SqlType
+from udfs.block import Column
+
+_EPOCHS = {
+    SqlType.DATE: times.EPOCH_DAYS,
+    SqlType.TIMESTAMP: times.EPOCH_MICROSECONDS,
+    SqlType.TIMESTAMP_LTZ: times.EPOCH_MICROSECONDS,
+}
+
+
+def decode_rows(runs: Sequence[bytes], types: Sequence[SqlType]) -> list[Column]:
+    """The columns of runs of DataRow messages; no column of an array type. Raises ProtocolError."""
+    data = b"".join(runs)
+    columns = _fixed(data, types)
+    return columns if columns is not None else _any(data, types)
+
+
+def _fixed(data: bytes, types: Sequence[SqlType]) -> list[Column] | None:
+    layout: list[tuple[str, str]] = [("kind", "S1"), ("length", ">u4"), ("columns", ">u2")]
+    for number, kind in enumerate(types):
+        if kind.value.dtype == "O":
+            return None
+        layout += [(f"l{number}", ">i4"), (f"v{number}", np.dtype(kind.value.dtype).newbyteorder(">").str)]
+    record = np.dtype(layout)
+    if len(data) % record.itemsize:
+        return None
+    rows = np.frombuffer(data, record)
+    if (rows["length"] != record.itemsize - 1).any() or (rows["columns"] != len(types)).any():
+        return None
+    columns = []
+    for number, kind in enumerate(types):
+        if (rows[f"l{number}"] != np.dtype(kind.value.dtype).itemsize).any():
+            return None
+        columns.append(Column(_from_wire(rows[f"v{number}"], kind)))
+    return columns
+
+
+def _from_wire(values: np.ndarray, kind: SqlType) -> np.ndarray:
+    native = values.astype(kind.value.dtype)
+    epoch = _EPOCHS.get(kind)
+    if epoch is None:
+        return native
+    bounds = np.iinfo(native.dtype)
+    infinite = (native == bounds.max) | (native == bounds.min)
+    return np.where(infinite, native, native + np.where(infinite, 0, epoch)).astype(native.dtype)
+
+
+def _any(data: bytes, types: Sequence[SqlType]) -> list[Column]:
+    body, rows = Body(data), []
+    while body.left:
+        body.take(5)
+        if body.count() != len(types):
+            raise ProtocolError("a row has another number of columns than its description")
+        rows.append([body.value() for _ in types])
+    return [_column([row[number] for row in rows], kind) for number, kind in enumerate(types)]
+
+
+def _column(values: Sequence[bytes | None], kind: SqlType) -> Column:
+    oid, empty = kind.value.oid, {"O": "" if kind is SqlType.STRING else b""}.get(kind.value.dtype, 0)
+    decoded = [empty if value is None else decode_binary(value, oid) for value in values]
+    array = np.empty(len(decoded), dtype=kind.value.dtype)
+    array[:] = decoded
+    valid = np.array([value is not None for value in values], dtype=bool)
+    return Column(array, None if valid.all() else valid)

@@ -1,0 +1,69 @@
+"""Statements that change what is deployed: run by the deployer, told to the client as they go.
+
+Must not know how a deployment works. Progress becomes notices, at most one a second; a CancelRequest ends the
+statement at its next step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from typing_extensions import assert_never
+
+from flinkms_sql import errors
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.pgwire import messages as m
+from flinkms_sql.pgwire import reports
+from flinkms_sql.pgwire.columns import data_rows
+from flinkms_sql.query.plan import DeployPlan
+from flinkms_sql.server.services import Done, Progress, Rows
+
+if TYPE_CHECKING:
+    from flinkms_sql.server.session import Session
+
+NOTICE_SECONDS_MIN = 1.0
+"""Seconds between two notices of one statement: enough to see that it lives, few enough to read."""
+
+
+async def run(session: Session, plan: DeployPlan, result_formats: Sequence[int]) -> None:
+    """Carry the statement out and answer it. Raises FlinkmsError."""
+    deployer = session.frontend.services.deployer
+    if deployer is None:
+        raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, "nothing can be deployed here",
+                           hint="This frontend only serves models.")  # fmt: skip
+    if session.in_block:
+        raise FlinkmsError(
+            errors.ACTIVE_TRANSACTION,
+            "a statement that deploys cannot run inside a transaction block",
+            detail="Training and jobs cannot be rolled back.",
+            hint="Switch autocommit on.",
+        )
+    session.cancellable = True
+    told_at = float("-inf")
+    async with aclosing(deployer.execute(plan)) as steps:
+        async for step in steps:
+            match step:
+                case Progress():
+                    if time.monotonic() - told_at >= NOTICE_SECONDS_MIN:
+                        told_at = time.monotonic()
+                        session.send(reports.notice(step.message))
+                case Rows():
+                    _send_rows(session, step, result_formats)
+                case Done():
+                    session.send(m.CommandComplete(tag=step.tag))
+                    return
+                case _:
+                    assert_never(step)
+            await session.drained()
+
+
+def _send_rows(session: Session, rows: Rows, result_formats: Sequence[int]) -> None:
+    if not rows.columns or len(rows.columns[0]) == 0:
+        return
+    columns = [
+        (column, name.type, code) for column, name, code in zip(rows.columns, rows.names, result_formats, strict=True)
+    ]
+    session.send_rows(data_rows(columns, session.zone))

@@ -1,0 +1,87 @@
+"""Listening: ``serve`` opens the sockets and makes a session of every connection.
+
+Must not know what a session does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+
+from flinkms_sql import errors
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.server.authentication import Authentication, is_loopback, read_password_file
+from flinkms_sql.server.frontend import Frontend
+from flinkms_sql.server.link import open_link
+from flinkms_sql.server.services import Services
+from flinkms_sql.server.session import Session
+from flinkms_sql.server.settings import DEFAULT_PARAMETERS, FrontendSettings
+
+BACKLOG = 512
+"""Connections the kernel holds until they are accepted: a pool that starts opens hundreds at once."""
+
+_TOLD = ("server_version", "server_encoding", "client_encoding", "DateStyle", "TimeZone", "IntervalStyle",
+         "integer_datetimes", "standard_conforming_strings", "is_superuser", "default_transaction_read_only",
+         "in_hot_standby", "application_name", "search_path", "scram_iterations")  # fmt: skip
+
+
+class Server:
+    """A frontend that listens. ``sockets`` are the addresses it listens on."""
+
+    def __init__(self, frontend: Frontend, listening: asyncio.Server) -> None:
+        self.frontend = frontend
+        self._listening = listening
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """The listening sockets."""
+        return tuple(self._listening.sockets)
+
+    @property
+    def port(self) -> int:
+        """The TCP port of the first of them."""
+        return int(self.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening and end every session."""
+        self._listening.close()
+        await self.frontend.close()
+
+
+async def serve(services: Services, settings: FrontendSettings) -> Server:
+    """Start a frontend on the running event loop.
+
+    Raises FlinkmsError: 22023 for settings that would let strangers in, 58030 when an address cannot be listened on,
+    08006 when the control database cannot be reached.
+    """
+    verifiers = None if settings.password_file is None else read_password_file(settings.password_file)
+    for host in settings.hosts:
+        if verifiers is None and not is_loopback(host):
+            raise FlinkmsError(
+                errors.INVALID_PARAMETER_VALUE,
+                f'will not listen on "{host}" without passwords',
+                hint="Name a password file, or listen on 127.0.0.1.",
+            )
+    parameters = await _server_parameters(services)
+    frontend = Frontend(services, settings, Authentication(verifiers), parameters)
+    try:
+        listening = await asyncio.get_running_loop().create_server(
+            lambda: Session(frontend), list(settings.hosts), settings.port, backlog=BACKLOG
+        )
+    except OSError as error:
+        where = f"{', '.join(settings.hosts)} port {settings.port}"
+        raise FlinkmsError(
+            errors.IO_ERROR, f"cannot listen on {where}", detail=f"{error.strerror or error}.",
+            hint="Is another frontend running? Choose another port.",
+        ) from error  # fmt: skip
+    return Server(frontend, listening)
+
+
+async def _server_parameters(services: Services) -> Mapping[str, str]:
+    """The settings clients are told of: the control database's, for it is what answers SHOW."""
+    if services.backend is None:
+        return DEFAULT_PARAMETERS
+    link = await open_link(services.backend, {}, None)
+    link.close()
+    return {name: value for name, value in link.parameters.items() if name in _TOLD} | {"client_encoding": "UTF8"}

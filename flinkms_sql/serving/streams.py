@@ -1,0 +1,59 @@
+"""Writers of the streams this frontend inserts into: one partition of each stream is this process's own.
+
+Must not know sessions. A partition is held by a lock on its directory, so frontends beside each other take different
+ones and a restarted one takes up its own again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.records import Snapshot
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.modellog.stream import Stream, StreamWriter
+
+FRONTENDS_MAX = 64
+"""Frontends that can insert into one stream: each holds a partition, which every reader of the stream follows."""
+
+
+class Streams:
+    """Opens a writer at the first insert, closes it when its stream is dropped."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, Path] = {}
+        self._writers: dict[str, StreamWriter] = {}
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Know the streams of a snapshot; writers of streams that are gone are closed."""
+        self._paths = {name: Path(record.path) for name, record in snapshot.tables.items()
+                       if record.kind == "stream" and record.path is not None}
+        for name in [name for name, writer in self._writers.items() if self._paths.get(name) != writer.stream.path]:
+            self._writers.pop(name).close()
+
+    def writer(self, table: str) -> StreamWriter:
+        """The writer of a stream. Raises FlinkmsError 42P01 when there is none, 58030 when it cannot be opened."""
+        writer = self._writers.get(table)
+        if writer is None:
+            if table not in self._paths:
+                raise FlinkmsError(errors.UNDEFINED_TABLE, f'stream "{table}" does not exist')
+            writer = self._writers[table] = _open(Stream.open(self._paths[table]))
+        return writer
+
+    def close(self) -> None:
+        """Commit what is waiting and close every writer."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()
+
+
+def _open(stream: Stream) -> StreamWriter:
+    """A writer on the first partition that no other frontend holds."""
+    for number in range(FRONTENDS_MAX):
+        try:
+            return StreamWriter(stream, f"frontend-{number}")
+        except FlinkmsError as error:
+            if error.sqlstate != errors.OBJECT_NOT_IN_PREREQUISITE_STATE:
+                raise
+    raise FlinkmsError(errors.CONFIGURATION_LIMIT_EXCEEDED,
+                       f"{FRONTENDS_MAX} frontends already insert into stream \"{stream.path.name}\"")

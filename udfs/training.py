@@ -1,0 +1,111 @@
+"""Training as a function of bytes: blocks of observations in, bundles of a fitted model out (docs/modellog.md).
+
+Must not know about Flink or files; the clock and the hash of the source come in as arguments. udfs/flink.py runs this
+inside a Flink job; anything else that has blocks can run it as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from udfs.algorithms import configure
+from udfs.block import BIGINT, FLOAT, JSON_TAG, STRING, Column, decode_block, encode_block, encode_bundle
+from udfs.model import ArgumentError, Fitted, Model, Progress, TableSpec
+
+BUNDLE_BYTES_MAX = 8 << 20
+"""Largest bundle: it is one value of a Flink row, copied whole between processes."""
+
+BUNDLE_BYTES_RESERVED = 4096
+"""Of which headers, descriptors and padding take less than this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """What CREATE MODEL says: algorithm, its options as texts, and the input types (names of SqlType)."""
+
+    algorithm: str
+    options: Mapping[str, str]
+    input_types: Sequence[str]
+
+
+def train(
+    blocks: Sequence[bytes], config: TrainConfig, *, progress: Progress, clock: Callable[[], float], code_hash: str
+) -> list[bytes]:
+    """Fit bundles of at most BUNDLE_BYTES_MAX: chunks of each table's rows, and one JSON entry in the last bundle.
+
+    blocks:    each holds the input columns and, last, the label.
+    clock:     seconds, of which only differences are used.
+    Raises OptionError, ArgumentError, DivergedError, and ValueError for bytes that are no block.
+    """
+    started = clock()
+    model = configure(config.algorithm, config.options, config.input_types)
+    columns = joined([decode_block(block) for block in blocks])
+    if len(columns) != len(config.input_types) + 1:
+        raise ArgumentError(f"{len(columns)} training columns, expected {len(config.input_types)} inputs and a label")
+    fitted = model.fit(columns, progress)
+    bundles = [
+        encode_bundle([(tag, block)])
+        for tag, spec in enumerate(model.tables())
+        for block in _table_blocks(spec, *fitted.rows[spec.name])
+    ]
+    entry = _fit_entry(model, fitted, round((clock() - started) * 1000), code_hash)
+    return [*bundles, encode_bundle([(JSON_TAG, entry)])]
+
+
+def joined(blocks: Sequence[Sequence[Column]]) -> list[Column]:
+    """Columns of all blocks, one after another. Raises ArgumentError when there is no block or they differ in columns."""
+    counts = {len(columns) for columns in blocks}
+    if len(counts) != 1:
+        raise ArgumentError("no rows to train on" if not counts else f"blocks differ in columns: {sorted(counts)}")
+    return [_joined_column(parts) for parts in zip(*blocks, strict=True)]
+
+
+def _joined_column(parts: Sequence[Column]) -> Column:
+    valid = None
+    if any(part.valid is not None for part in parts):
+        valid = np.concatenate([np.ones(len(part), bool) if part.valid is None else part.valid for part in parts])
+    values = np.concatenate([part.values for part in parts])
+    if parts[0].offsets is None:
+        return Column(values, valid)
+    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+    return Column(values, valid, np.concatenate(([0], np.cumsum(lengths))))
+
+
+def _table_blocks(spec: TableSpec, keys: np.ndarray, matrix: np.ndarray) -> Iterator[bytes]:
+    """Blocks (key, row) of a table's rows, each small enough for a bundle."""
+    code = BIGINT if spec.key == "int64" else STRING
+    sizes = np.full(len(keys), 8 + 4 * spec.width)
+    if code == STRING:
+        sizes += [len(key.encode()) for key in keys.tolist()]
+    ends = np.cumsum(sizes)
+    first = 0
+    while first < len(keys):
+        room = BUNDLE_BYTES_MAX - BUNDLE_BYTES_RESERVED + (ends[first - 1] if first else 0)
+        last = max(first + 1, int(np.searchsorted(ends, room, side="right")))
+        yield encode_block([(code, Column(keys[first:last])), (FLOAT, Column(matrix[first:last]))])
+        first = last
+
+
+def _fit_entry(model: Model, fitted: Fitted, duration_ms: int, code_hash: str) -> bytes:
+    """UTF-8 JSON that describes a fit; a table's ``initial`` is the row that an unknown key starts from."""
+    initial = model.initial_rows(fitted.constants)
+    tables = [
+        replace(spec, initial=tuple(initial[spec.name].tolist()) if spec.name in initial else None)
+        for spec in model.tables()
+    ]
+    entry = {
+        "algorithm": model.algorithm,
+        "tables": [asdict(table) for table in tables],
+        "constants": {name: array.tolist() for name, array in fitted.constants.items()},
+        "metrics": dict(fitted.metrics),
+        "rows_read": fitted.rows_read,
+        "rows_failed": fitted.rows_failed,
+        "failures": dict(fitted.failures),
+        "duration_ms": duration_ms,
+        "code_hash": code_hash,
+    }
+    return json.dumps(entry, allow_nan=False).encode()
