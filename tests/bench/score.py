@@ -70,8 +70,10 @@ def run(*, small: bool) -> Report:
         deployment.command("apply", str(script("score_tables")), "--set", f"PAIRS={files[scale.pairs]}",
                            "--set", f"FEW_PAIRS={files[scale.few]}", "--set", f"CHECKED_PAIRS={files[scale.checked]}",
                            "--set", f"CHECKED_SCORES={folder / 'ours'}")
-        tried = {form: _net(scale.tried - scale.few, *reversed(run_peer(
-            deployment, "score", form, folder, [files[scale.few], files[scale.tried]]))) for form in FORMS}
+        tried = {}
+        for each in FORMS:
+            few, some = peer_s(deployment, each, folder, [files[scale.few], files[scale.tried]])
+            tried[each] = _net(scale.tried - scale.few, some, few)
         form = max(FORMS, key=tried.__getitem__)
         scores = check(deployment, form, folder, files[scale.checked], scale.checked)
         seconds = measure(deployment, form, folder, [files[scale.few], files[scale.pairs]], scale.rounds)
@@ -109,10 +111,16 @@ def measure(deployment: Deployment, form: Form, folder: Path, files: list[Path],
     for _ in range(rounds):
         seconds.ours_few.append(_statement_s(deployment, "score_few"))
         seconds.ours.append(_statement_s(deployment, "score"))
-        few, every = run_peer(deployment, "score", form, folder, files)
+        few, every = peer_s(deployment, form, folder, files)
         seconds.peer_few.append(few)
         seconds.peer.append(every)
     return seconds
+
+
+def peer_s(deployment: Deployment, form: Form, folder: Path, files: list[Path]) -> tuple[float, float]:
+    """Seconds of the peer over few pairs and over more; a first job loads classes and does not count."""
+    few, more = files
+    return tuple(run_peer(deployment, "score", form, folder, [few, few, more])[1:])
 
 
 def _statement_s(deployment: Deployment, name: str) -> float:

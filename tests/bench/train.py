@@ -100,7 +100,7 @@ def spark(folder: Path, split: Split, scale: Scale) -> Peer:
                str(folder / "held_out.csv"), str(output), str(scale.rank), str(scale.iterations),
                str(SPARK_REGULARIZATION)]
     began = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     process_s = time.perf_counter() - began
     if done.returncode != 0:
         raise RuntimeError(f"Spark failed; is pyspark installed (extra bench)?\n{done.stderr[-4000:]}")
