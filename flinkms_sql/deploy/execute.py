@@ -6,9 +6,11 @@ about sockets or Flink: what takes time is a row of ``flinkms.jobs``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from typing_extensions import assert_never
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import LIVE, Column, NewJob, Snapshot
@@ -101,7 +103,8 @@ class Deployer:
             return
         if statement.query is not None:
             _check_tables(snapshot, statement.query)
-        model = configured(statement.algorithm, statement.options, statement.inputs, statement.position)
+        model = configured(statement.algorithm, statement.options, [column.type.name for column in statement.inputs],
+                           statement.position)
         if served or not known:
             # A model that was never served is the rest of a statement that did not end: it is taken up again.
             self.store.create_model(
@@ -200,6 +203,9 @@ class Deployer:
             case ast.RollbackModel():
                 self.store.rollback(statement.name)
                 yield Done(tag="ALTER MODEL")
+            case ast.SetModelOptions():
+                self._set_options(statement)
+                yield Done(tag="ALTER MODEL")
             case ast.DropModel():
                 exists = statement.name in self.store.snapshot().models
                 if exists or not statement.if_exists:
@@ -211,15 +217,25 @@ class Deployer:
                     self.store.drop_table(statement.name)
                 yield Done(tag="DROP TABLE", changed=exists)
             case _:
-                raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, f"{type(statement).__name__} is not supported yet",
-                                   position=statement.position)
+                assert_never(statement)
+
+    def _set_options(self, statement: ast.SetModelOptions) -> None:
+        model = self.store.snapshot().models.get(statement.name)
+        if model is None:
+            raise _no_model(statement.name, statement.position)
+        if "algorithm" in statement.options:
+            raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "the algorithm of a model cannot be changed",
+                               hint="Its versions would not answer alike: create another model.", position=statement.position)
+        options = {**model.options, **statement.options}
+        configured(model.algorithm, options, [column.type.name for column in model.inputs], statement.position)
+        self.store.set_model_options(statement.name, options)
 
 
-def configured(algorithm: str, options: Mapping[str, str], inputs: tuple[ast.Column, ...], position: int) -> Model:
+def configured(algorithm: str, options: Mapping[str, str], input_types: Sequence[str], position: int) -> Model:
     """The configured model of a declaration; a bad option is 22023 and names it."""
     try:
         return configure(algorithm, {key: value for key, value in options.items() if key != "algorithm"},
-                         [column.type.name for column in inputs])
+                         input_types)
     except OptionError as error:
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, str(error), position=position,
                            hint="docs/sql.md lists the options of each algorithm.") from error

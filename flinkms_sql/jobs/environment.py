@@ -87,6 +87,11 @@ class Workspace:
             EnvironmentSettings.new_instance().with_configuration(configuration).build()
         )
 
+    def warm(self) -> None:
+        """Load the planner's classes, which the first statement would wait seconds for."""
+        self._table_env.execute_sql(sqlfiles.load("jobs/warm"))
+        self._table_env.explain_sql(sqlfiles.load("jobs/warm_query"))
+
     def declare(self, name: str, definition: str, options: Mapping[str, str]) -> None:
         """Create a table by the user's CREATE TABLE statement, with ``options`` over those of its WITH clause."""
         self._java_errors(lambda: self._table_env.execute_sql(definition))
