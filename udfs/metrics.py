@@ -14,7 +14,7 @@ import numpy as np
 from udfs.block import Column
 
 PROBABILITY_MIN = 1e-15
-"""Probabilities are held within this distance of 0 and 1, so that one certain mistake does not make log loss infinite."""
+"""Probabilities are held this far from 0 and 1, so that one certain mistake does not make log loss infinite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +62,7 @@ def _log_loss(probability: np.ndarray, label: np.ndarray) -> float:
     return float(-np.mean(np.log(np.clip(likelihood, PROBABILITY_MIN, 1.0 - PROBABILITY_MIN))))
 
 
-def _metric(
-    name: str, prediction: Column, label: Column, value: Callable[[np.ndarray, np.ndarray], float]
-) -> Metric:
+def _metric(name: str, prediction: Column, label: Column, value: Callable[[np.ndarray, np.ndarray], float]) -> Metric:
     """The metric over rows where both are finite. Raises ValueError when the columns differ in length."""
     if len(prediction) != len(label):
         raise ValueError(f"{len(prediction)} predictions for {len(label)} labels")

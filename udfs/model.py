@@ -143,7 +143,10 @@ class Model(Protocol):
         """
 
     def predict(self, view: ModelView, args: Sequence[Column]) -> Column:
-        """One DOUBLE per row; NULL in, or an unknown key under ``cold_start = null``, gives NULL. Raises ArgumentError."""
+        """One DOUBLE per row; NULL in, or an unknown key under ``cold_start = null``, gives NULL.
+
+        Raises ArgumentError.
+        """
 
     def learn(self, view: ModelView, args: Sequence[Column], label: Column) -> list[Push]:
         """Deltas that one step of stochastic gradient descent adds for these observations; bad rows are left out."""

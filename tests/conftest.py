@@ -1,0 +1,9 @@
+"""Settings of the whole test run.
+
+BLAS gets one thread: its matrices are small here, and threads that spin for each other on a busy machine of two cores
+make a fit of 0.1 s take 3 s. It has to be set before numpy is imported.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
