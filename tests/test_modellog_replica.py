@@ -200,7 +200,7 @@ def test_a_restore_to_before_the_base_is_an_error(run: Run) -> None:
     run.step("compact", None)
     run.committed = 0
     run.step("restore", 1)
-    with pytest.raises(FlinkmsError, match="its base holds updates that were taken out of the log"):
+    with pytest.raises(FlinkmsError, match="base holds updates that were taken out of this log"):
         poll_all(run.replicas[0], run.clock)
 
 

@@ -24,8 +24,8 @@ from flinkms_sql.modellog.base import Chunk, read_base, read_manifest, write_bas
 from flinkms_sql.modellog.files import Fsync, corrupted, io_error, sync_directory
 from flinkms_sql.modellog.frame import UPSERT, Frame, Position
 from flinkms_sql.modellog.partition import POLL_BYTES_MAX, PartitionReader
-from flinkms_sql.modellog.replica import TableReplica
 from flinkms_sql.modellog.segments import Segments, read_committed
+from flinkms_sql.modellog.table import TableReplica, records_of
 from flinkms_sql.modellog.version import Table
 
 CHUNK_ROWS = 65_536
@@ -124,7 +124,7 @@ def _replay(replica: TableReplica, log: Path, start: Position | None, end: Posit
                 if not isinstance(event, Frame):
                     raise corrupted(log, f"the base holds updates past {tuple(event.since)}, where the log was cut")
                 try:
-                    replica.apply(event.columns())
+                    replica.apply(records_of(event.columns(), replica.table))
                 except ValueError as error:
                     raise corrupted(log, f"frame {event.start.epoch}/{event.start.offset}: {error}") from error
         if reader.position != end:
