@@ -26,13 +26,13 @@ final class LocalJobs {
     private final StreamExecutionEnvironment environment;
     private final StreamTableEnvironment tables;
 
-    /** Jobs with a checkpoint every 200 ms, or batch jobs. */
+    /** Jobs with a checkpoint every 300 ms, or batch jobs. */
     LocalJobs(boolean batch, int parallelism) {
         Configuration configuration = new Configuration();
         configuration.set(ExecutionOptions.RUNTIME_MODE,
                 batch ? RuntimeExecutionMode.BATCH : RuntimeExecutionMode.STREAMING);
         if (!batch) {
-            configuration.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, Duration.ofMillis(200));
+            configuration.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, Duration.ofMillis(300));
         }
         configuration.set(RestartStrategyOptions.RESTART_STRATEGY, "fixed-delay");
         configuration.set(RestartStrategyOptions.RESTART_STRATEGY_FIXED_DELAY_ATTEMPTS, 10);

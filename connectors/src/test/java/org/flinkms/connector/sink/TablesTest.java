@@ -25,7 +25,7 @@ import java.util.Map;
 
 /** Streams and keyed tables as targets of INSERT, and the options that are refused. */
 final class TablesTest {
-    private static final int ROWS = 30_000;
+    private static final int ROWS = 12_000;
     private static final int KEYS = 700;
     private static final TypeInformation<Row> ROW_TYPE = Types.ROW_NAMED(
             new String[] {"id", "name", "score"}, Types.LONG, Types.STRING, Types.DOUBLE);
