@@ -109,7 +109,9 @@ public final class TableSchema {
     private static LogicalType parseType(String name, String origin) throws FormatException {
         String text = name.endsWith("_ARRAY") ? "ARRAY<" + name.substring(0, name.length() - 6) + ">" : name;
         try {
-            return LogicalTypeParser.parse(text, TableSchema.class.getClassLoader());
+            LogicalType type = LogicalTypeParser.parse(text, TableSchema.class.getClassLoader());
+            ColumnType.of(type);
+            return type;
         } catch (RuntimeException e) {
             throw new FormatException(origin + " has a column of unknown type " + name);
         }

@@ -14,7 +14,13 @@ import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Logs each row as the new state of its key; of what is logged it keeps only the sequences. */
+/**
+ * Logs each row as the new state of its key; of what is logged it keeps only the sequences.
+ *
+ * <p>The planner may send UPDATE_BEFORE although the sink does not ask for it, and a filter above an aggregation then
+ * swallows the UPDATE_AFTER of a row that no longer passes. So an UPDATE_BEFORE whose key has no new row by the next
+ * flush is a delete.
+ */
 final class ReplaceWriter extends LogWriter {
     private final int keyIndex;
     private final int partitions;
@@ -45,32 +51,43 @@ final class ReplaceWriter extends LogWriter {
 
     @Override
     int add(RowData row, long eventTimeMicros) throws IOException {
-        if (row.getRowKind() == RowKind.UPDATE_BEFORE) {
-            return 0;
-        }
         key.set(row, keyIndex);
         int partition = key.partition(partitions);
         Shard<NoRows> shard = shards.get(partition);
-        BlockBuilder block = blocks.get(partition);
         int known = shard.row(key);
-        shard.addSequence(known, 1);
-        if (row.getRowKind() == RowKind.DELETE) {
-            shard.writeHeader(known, Frame.OP_DELETE, eventTimeMicros, block);
-            payload.writeNulls(block);
-        } else {
-            shard.writeHeader(known, Frame.OP_UPSERT, eventTimeMicros, block);
-            payload.write(row, block);
+        if (row.getRowKind() == RowKind.UPDATE_BEFORE) {
+            shard.markChanged(known, eventTimeMicros);
+            return 1;
         }
+        shard.unmarkChanged(known);
+        if (row.getRowKind() == RowKind.DELETE) {
+            writeDelete(partition, known, eventTimeMicros);
+            return 1;
+        }
+        BlockBuilder block = blocks.get(partition);
+        shard.addSequence(known, 1);
+        shard.writeHeader(known, Frame.OP_UPSERT, eventTimeMicros, block);
+        payload.write(row, block);
         if (block.bytes() >= FRAME_BYTES_TARGET) {
             appendFrame(logs.get(partition), Frame.UPSERT, block);
         }
         return 1;
     }
 
+    private void writeDelete(int partition, int row, long eventTimeMicros) {
+        Shard<NoRows> shard = shards.get(partition);
+        shard.addSequence(row, 1);
+        shard.writeHeader(row, Frame.OP_DELETE, eventTimeMicros, blocks.get(partition));
+        payload.writeNulls(blocks.get(partition));
+    }
+
     @Override
     void writePending() throws IOException {
         for (Map.Entry<Integer, PartitionWriter> log : logs.entrySet()) {
-            appendFrame(log.getValue(), Frame.UPSERT, blocks.get(log.getKey()));
+            int partition = log.getKey();
+            shards.get(partition).drainChanged((row, eventTimeMicros) ->
+                    writeDelete(partition, row, eventTimeMicros));
+            appendFrame(log.getValue(), Frame.UPSERT, blocks.get(partition));
         }
     }
 }

@@ -21,6 +21,12 @@ import java.util.List;
  * sequence tells how many changes it stands for.
  */
 final class Shard<R extends ShardRows> {
+    /** What is done with a row that changed. */
+    @FunctionalInterface
+    interface ChangedRow {
+        void accept(int row, long eventTimeMicros) throws IOException;
+    }
+
     private final boolean textKey;
     private final KeyIndex keys;
     private final R rows;
@@ -80,13 +86,18 @@ final class Shard<R extends ShardRows> {
         }
     }
 
-    int changedCount() {
-        return changedCount;
+    /** Forgets that a row changed. */
+    void unmarkChanged(int row) {
+        isChanged.clear(row);
     }
 
-    void clearChanged() {
+    /** Hands over every changed row once, in the order of their first change; afterwards none is. */
+    void drainChanged(ChangedRow action) throws IOException {
         for (int i = 0; i < changedCount; i++) {
-            isChanged.clear(changed[i]);
+            if (isChanged.get(changed[i])) {
+                isChanged.clear(changed[i]);
+                action.accept(changed[i], eventTimes[changed[i]]);
+            }
         }
         changedCount = 0;
     }
@@ -106,10 +117,9 @@ final class Shard<R extends ShardRows> {
         return new BlockBuilder(frameColumns(textKey, rows.columns()));
     }
 
-    /** Puts the i-th changed row into a block as an upsert. */
-    void writeChanged(int i, BlockBuilder block) {
-        int row = changed[i];
-        writeHeader(row, Frame.OP_UPSERT, eventTimes[row], block);
+    /** Puts a row into a block as an upsert. */
+    void writeUpsert(int row, long eventTimeMicros, BlockBuilder block) {
+        writeHeader(row, Frame.OP_UPSERT, eventTimeMicros, block);
         rows.write(row, block, Frame.UPSERT_PAYLOAD);
     }
 

@@ -24,13 +24,12 @@ final class ShardLog<R extends ShardRows> {
 
     /** Writes every row that changed since the last time, once, in the order of their first change. */
     void writeChanged(LogWriter writer) throws IOException {
-        for (int i = 0; i < shard.changedCount(); i++) {
-            shard.writeChanged(i, block);
+        shard.drainChanged((row, eventTimeMicros) -> {
+            shard.writeUpsert(row, eventTimeMicros, block);
             if (block.bytes() >= LogWriter.FRAME_BYTES_TARGET) {
                 writer.appendFrame(log, Frame.UPSERT, block);
             }
-        }
+        });
         writer.appendFrame(log, Frame.UPSERT, block);
-        shard.clearChanged();
     }
 }
