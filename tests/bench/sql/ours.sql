@@ -7,4 +7,17 @@ SELECT predict('rec', u, i) FROM unnest(%(users)s::bigint[], %(items)s::bigint[]
 SELECT predict('rec', %(user)s::bigint, %(item)s::bigint)
 
 -- name: recommend
-SELECT item_id, rating FROM recommend('rec', %(user)s::bigint, 10)
+SELECT item_id, score FROM recommend('rec', %(user)s::bigint, 10)
+
+-- name: create_stream
+CREATE TABLE rating_events (user_id BIGINT, item_id BIGINT, rating DOUBLE, rated_at TIMESTAMP_LTZ(3),
+  WATERMARK FOR rated_at AS rated_at - INTERVAL '5' SECOND) WITH ('connector' = 'flinkms')
+
+-- name: learn
+INSERT INTO MODEL rec SELECT user_id, item_id, rating FROM rating_events
+
+-- name: insert_rating
+INSERT INTO rating_events VALUES (%(user)s, %(item)s, %(rating)s, now())
+
+-- name: insert_rating_numbered
+INSERT INTO rating_events VALUES ($1, $2, $3, now())
