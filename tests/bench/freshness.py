@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import psycopg
 
-from tests.bench.deployment import Deployment, deployed
+from tests.deployment import Deployment, deployed
 from tests.bench.factors import MODEL, generate
 from tests.bench.report import Goal, Report, Table, hash_of, percentiles
 from tests.bench.statements import queries
