@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from flinkms_sql import errors, sqlfiles
-from flinkms_sql.catalog.records import ModelRecord, TrainingOutcome, VersionRecord
 from flinkms_sql.catalog.records import Column as Declared
+from flinkms_sql.catalog.records import ModelRecord, TrainingOutcome, VersionRecord
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.base import Chunk, write_base, write_manifest

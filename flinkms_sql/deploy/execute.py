@@ -6,7 +6,7 @@ about sockets or Flink: what takes time is a row of ``flinkms.jobs``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +18,13 @@ from flinkms_sql.catalog.store import Store
 from flinkms_sql.deploy.events import Done, Event, Rows
 from flinkms_sql.deploy.flinkcalls import with_functions
 from flinkms_sql.deploy.follow import follow_job
+from flinkms_sql.deploy.options import LEARN_PARALLELISM, configured, system_option
 from flinkms_sql.deploy.stages import Stage, standing_job, training_job
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.stream import Stream, StreamColumn
 from flinkms_sql.query.flinkquery import FlinkQuery
 from flinkms_sql.query.statements import statement as ast
 from flinkms_sql.types import SqlType
-from udfs.algorithms import configure
-from udfs.model import Model, OptionError
 
 METRIC_COLUMNS = (
     ("metric", SqlType.STRING), ("value", SqlType.DOUBLE), ("rows", SqlType.BIGINT), ("unknown_rows", SqlType.BIGINT),
@@ -152,7 +151,8 @@ class Deployer:
                                hint=f"STOP JOB {same.id} ends it.", position=statement.position)
         job = self.store.enqueue_job(NewJob(
             kind="learn", model=statement.name, statement=text, query=statement.query.text, desired="running",
-            options={"tables": _table_names(statement.query)},
+            options={"tables": _table_names(statement.query),
+                     "parallelism": system_option(snapshot.models[statement.name].options, LEARN_PARALLELISM)},
         ))
         yield from follow_job(self.store, job.id, until="running")
         yield Done(tag=f"INSERT INTO MODEL JOB {job.id}")
@@ -229,16 +229,6 @@ class Deployer:
         options = {**model.options, **statement.options}
         configured(model.algorithm, options, [column.type.name for column in model.inputs], statement.position)
         self.store.set_model_options(statement.name, options)
-
-
-def configured(algorithm: str, options: Mapping[str, str], input_types: Sequence[str], position: int) -> Model:
-    """The configured model of a declaration; a bad option is 22023 and names it."""
-    try:
-        return configure(algorithm, {key: value for key, value in options.items() if key != "algorithm"},
-                         input_types)
-    except OptionError as error:
-        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, str(error), position=position,
-                           hint="docs/sql.md lists the options of each algorithm.") from error
 
 
 def _attach_stream(path: Path, statement: ast.CreateTable) -> None:

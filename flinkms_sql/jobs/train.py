@@ -39,7 +39,7 @@ def train(job: JobRecord, context: JobContext) -> dict | None:
     record = snapshot.models[job.model or ""]
     version = context.store.version(record.name, job.version or 0)
     types = input_types(snapshot, record.name)
-    options = {name: value for name, value in version.options.items() if name != "algorithm"}
+    options = {name: value for name, value in version.options.items() if "." not in name and name != "algorithm"}
     model = configure(record.algorithm, options, [kind.name for kind in types])
     directory = Path(version.path)
     if not context.is_known(job.flink_job_id):
