@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb  # noqa: F401 - registers nothing, but fails early without psycopg's types
 
 from flinkms_sql import sqlfiles
-from flinkms_sql.engine.execute import predict_columns, run, run_node
 from flinkms_sql.engine.columns import column_of
+from flinkms_sql.engine.execute import predict_columns, run, run_node
 from flinkms_sql.engine.registry import LoadedVersion, Pointers, Registry
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.analyze import analyze
+from flinkms_sql.query.lexer import Kind, tokenize
 from flinkms_sql.query.plan import Fold, JoinPlan, Lookup, ModelPlan, PointPlan, ResultParameter, ShowPlan
 from flinkms_sql.types import BY_OID, SqlType
 from tests.query_catalog import CATALOG
@@ -35,9 +35,9 @@ CREATE FUNCTION predict(m text, f double precision[]) RETURNS double precision S
 CREATE FUNCTION recommend(m text, u bigint, k bigint DEFAULT 10)
   RETURNS TABLE (item_id bigint, score double precision) STRICT VOLATILE
   LANGUAGE sql AS 'SELECT i, u * 100.0::float8 + i FROM generate_series(9, 9 - k + 1, -1) i WHERE i >= 0';
-CREATE TABLE movies (item_id bigint, title text, year int, predict int, flinkms_score int);
-INSERT INTO movies SELECT i, 'movie ' || i, 1990 + i, i, i FROM generate_series(0, 20) i;
-INSERT INTO movies VALUES (NULL, 'unknown', NULL, NULL, NULL);
+CREATE TABLE movies (item_id bigint, title text, year int, predict int);
+INSERT INTO movies SELECT i, 'movie ' || i, 1990 + i, i FROM generate_series(0, 20) i;
+INSERT INTO movies VALUES (NULL, 'unknown', NULL, NULL);
 CREATE TABLE pairs (u int, i int, score text);
 INSERT INTO pairs SELECT n % 5, n % 7, 'x' FROM generate_series(1, 60) n;
 INSERT INTO pairs VALUES (NULL, 1, ''), (1, NULL, '');
@@ -68,7 +68,7 @@ SELECT title FROM movies WHERE year < 1995 OR predict('rec', 42, item_id) > 4219
 SELECT title FROM movies WHERE year BETWEEN 1992 AND 1999 AND predict('rec', 1, item_id) > 104 ORDER BY title
 SELECT title FROM movies WHERE CASE WHEN year > 1995 AND item_id > 2 THEN predict('rec', 1, item_id) > 109 END ORDER BY 1
 SELECT *, predict('rec', 1, item_id) FROM movies ORDER BY 1
-SELECT m.*, p.*, predict('rec', u, item_id) s FROM movies m, pairs p WHERE m.item_id = p.i ORDER BY 1, 6, 9 LIMIT 9
+SELECT m.*, p.*, predict('rec', u, item_id) s FROM movies m, pairs p WHERE m.item_id = p.i ORDER BY 1, 5, 8 LIMIT 9
 SELECT * FROM pairs p JOIN movies ON movies.item_id = p.i WHERE predict('rec', p.u, p.i) > 300 ORDER BY 1, 2, 4 LIMIT 7
 SELECT u, avg(predict('rec', u, i)), count(*) FROM pairs GROUP BY u ORDER BY u
 SELECT predict('rec', u, i) AS s, count(*) FROM pairs GROUP BY s ORDER BY s
@@ -84,7 +84,7 @@ SELECT id, predict('tumor', features) FROM cells ORDER BY id
 SELECT predict('tumor', ARRAY[1, 2.5])
 SELECT predict('tumor', '{1,2.5}'), predict('tumor', NULL)
 SELECT x.s + predict('rec', 1, 1) FROM movies m LEFT JOIN LATERAL (SELECT m.year::float8 AS s) x ON true ORDER BY 1
-SELECT predict, predict('rec', predict, flinkms_score) FROM movies ORDER BY 1
+SELECT predict, predict('rec', predict, year) FROM movies ORDER BY 1
 SELECT item_id FROM movies m WHERE EXISTS (SELECT * FROM pairs p WHERE predict('rec', p.u, p.i) > 400) AND item_id < 3 ORDER BY 1
 SELECT predict('rec', 40 + 2, 7)
 SELECT count(*) FROM movies m FULL JOIN pairs p ON m.item_id = p.i WHERE predict('rec', p.u, m.item_id) > 100
@@ -210,8 +210,6 @@ def join(connection: psycopg.Connection, plan: JoinPlan, parameters: tuple[objec
 
 def highest(text: str) -> int:
     """The highest parameter number in a text."""
-    from flinkms_sql.query.lexer import Kind, tokenize
-
     return max([0, *(int(token.text[1:]) for token in tokenize(text) if token.kind is Kind.PARAMETER)])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.query.classify import Owner, classify, flink_tables, insert_target, target_table
+from flinkms_sql.query.classify import Owner, classify, flink_tables, insert_target, is_load, target_table
 from flinkms_sql.query.constants import Parameters
 from flinkms_sql.query.cursor import Cursor, split_commas
 from flinkms_sql.query.insert import plan_stream_insert
@@ -28,6 +28,9 @@ from flinkms_sql.query.statements.statement import Deploying, Empty, ShowParamet
 from flinkms_sql.query.statements.tables import parse_create_table, parse_drop_table, parse_score
 from flinkms_sql.types import SqlType
 
+_SHOWN_NAMES = {"timezone": "TimeZone", "datestyle": "DateStyle", "intervalstyle": "IntervalStyle"}
+"""Settings whose names PostgreSQL does not write in lower case."""
+
 _EVALUATION = (
     OutputColumn(name="metric", type=SqlType.STRING),
     OutputColumn(name="value", type=SqlType.DOUBLE),
@@ -43,6 +46,8 @@ def analyze(text: str, catalog: CatalogView, parameter_oids: Sequence[int] = ())
 
     Raises FlinkmsError with a position in ``text``.
     """
+    if is_load(text, catalog):
+        return RelayPlan()
     tokens = tokenize(text)
     while tokens and tokens[-1].word == ";":
         tokens.pop()
@@ -74,7 +79,8 @@ def _plan_session(text: str, tokens: list[Token]) -> Plan:
         return RelayPlan()
     columns = ()
     if isinstance(statement, ShowParameter):
-        columns = (OutputColumn(name=statement.name, type=SqlType.STRING),)
+        name = _SHOWN_NAMES.get(statement.name, statement.name)
+        columns = (OutputColumn(name=name, type=SqlType.STRING),)
     return LocalPlan(statement=statement, columns=columns)
 
 

@@ -7,10 +7,12 @@ what is wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import Enum
+from itertools import islice
 
-from flinkms_sql.query.lexer import Kind, Token, name_value
+from flinkms_sql.query.lexer import Kind, Token, name_value, scan
 from flinkms_sql.query.scopes import Structure, Table, read_structure
 from flinkms_sql.query.signatures import CatalogView
 
@@ -35,6 +37,7 @@ _NOT_A_MODEL = ("SELECT", "VALUES", "AS", "DEFAULT", "OVERRIDING", "WITH", "TABL
 _TARGETS = {
     ("UPDATE",): 1, ("UPDATE", "ONLY"): 2, ("TRUNCATE",): 1, ("TRUNCATE", "TABLE"): 2, ("ALTER", "TABLE"): 2,
     ("ALTER", "TABLE", "IF", "EXISTS"): 4, ("COPY",): 1, ("TABLE",): 1, ("MERGE", "INTO"): 2, ("LOCK", "TABLE"): 2,
+    ("DELETE", "FROM"): 2, ("DELETE", "FROM", "ONLY"): 3,
 }  # fmt: skip
 """Statements that name a table after these words."""
 
@@ -65,6 +68,21 @@ def classify(tokens: Sequence[Token], catalog: CatalogView) -> Owner:
     if flink_tables(structure, catalog):
         return Owner.FLINK
     return Owner.MODEL if structure.calls and _may_call(tokens) else Owner.RELAY
+
+
+LOAD_TEXT_MIN = 4096
+"""Characters from which it pays to recognise a load of data without reading all of its tokens."""
+
+_READS = re.compile(r"\b(?:select|from|table|predict|recommend|similar)\b", re.IGNORECASE)
+
+
+def is_load(text: str, catalog: CatalogView) -> bool:
+    """Whether a long text is an INSERT of values into a table of PostgreSQL's, as dumps have them."""
+    if len(text) < LOAD_TEXT_MIN or _READS.search(text):
+        return False
+    counted = (token for token in scan(text) if token.kind not in (Kind.BLANK, Kind.COMMENT))
+    tokens = list(islice(counted, 6))
+    return tokens[0].word == "INSERT" and insert_target(tokens, catalog) is None and not _is_learn(tokens)
 
 
 def flink_tables(structure: Structure, catalog: CatalogView) -> list[Table]:
@@ -153,8 +171,15 @@ def _is_deploying(tokens: Sequence[Token], first: str, second: str, catalog: Cat
         case ("CREATE", "TABLE" | "TEMPORARY" | "TEMP"):
             return _has_connector_options(tokens)
         case ("DROP", "TABLE"):
-            return any(catalog.table(name_value(token) or "") for token in tokens[2:])
+            return any(_is_table(tokens, at, catalog) for at in range(2, len(tokens)))
     return False
+
+
+def _is_table(tokens: Sequence[Token], at: int, catalog: CatalogView) -> bool:
+    """Whether the token names a Flink table, in no schema or in public."""
+    if tokens[at - 1].word == "." and name_value(tokens[at - 2]) != "public":
+        return False
+    return catalog.table(name_value(tokens[at]) or "") is not None
 
 
 def _has_connector_options(tokens: Sequence[Token]) -> bool:

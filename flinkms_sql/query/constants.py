@@ -35,6 +35,13 @@ class Written:
     type: SqlType | None
     position: int
 
+    @property
+    def number(self) -> int:
+        """The number of a parameter."""
+        assert self.kind == "parameter"
+        assert isinstance(self.value, int)
+        return self.value
+
     def describe(self) -> str:
         """Its type, as PostgreSQL would name it in a message."""
         if self.type is not None:
@@ -106,6 +113,17 @@ def read_constant(cursor: Cursor, parameters: Parameters) -> Written | None:
 
 
 def _read(cursor: Cursor, parameters: Parameters) -> Written | None:
+    position = cursor.position
+    if cursor.peek() in ("+", "-"):  # binds weaker than a cast: -1::text is -(1::text)
+        negative = cursor.peek() == "-"
+        cursor.at += 1
+        if cursor.token is None or cursor.token.kind is not Kind.NUMBER:
+            return None
+        unsigned = _read(cursor, parameters)
+        if unsigned is None or not isinstance(unsigned.value, (int, float, Decimal)):
+            return None
+        value = -unsigned.value if negative else unsigned.value
+        return Written(kind="number", value=value, type=unsigned.type, position=position)
     found = _read_primary(cursor, parameters)
     while found is not None and cursor.accept("::"):
         found = _cast(found, _take_type(cursor), parameters)
@@ -116,17 +134,9 @@ def _read_primary(cursor: Cursor, parameters: Parameters) -> Written | None:
     token, position = cursor.token, cursor.position
     if token is None:
         return None
-    sign = token.text if token.word in ("+", "-") else ""
-    if sign:
-        cursor.at += 1
-        token = cursor.token
-        if token is None or token.kind is not Kind.NUMBER:
-            return None
     if token.kind is Kind.NUMBER:
         cursor.at += 1
-        if sign and cursor.peek() == "::":  # -1::text is -(1::text)
-            return None
-        return Written(kind="number", value=_number(sign + token.text), type=None, position=position)
+        return Written(kind="number", value=_number(token.text), type=None, position=position)
     if token.kind is Kind.STRING:
         value = string_value(token)
         cursor.at += 1
@@ -168,10 +178,9 @@ def _read_word(cursor: Cursor, parameters: Parameters, position: int) -> Written
 
 def _number(text: str) -> int | Decimal:
     digits = text.replace("_", "").lower()
-    body = digits.lstrip("+-")
-    if body[:2] in ("0x", "0o", "0b"):
+    if digits[:2] in ("0x", "0o", "0b"):
         return int(digits, 0)
-    return int(digits) if body.isdigit() else Decimal(digits)
+    return int(digits) if digits.isdigit() else Decimal(digits)
 
 
 def _take_type(cursor: Cursor) -> SqlType:
@@ -225,10 +234,10 @@ def _cast(written: Written, target: SqlType, parameters: Parameters) -> Written 
     value: object | None = written.value
     match written.kind:
         case "parameter":
-            known = parameters.known(int(str(value)), position)
+            known = parameters.known(written.number, position)
             if known is not None and not widens(known, target):
                 return None
-            parameters.use(int(str(value)), target, position)
+            parameters.use(written.number, target, position)
         case "null":
             pass
         case "now" | "boolean":
@@ -270,14 +279,14 @@ def natural_type(written: Written, parameters: Parameters) -> SqlType | None:
         case "number":
             if isinstance(written.value, Decimal):
                 return SqlType.DOUBLE
-            return SqlType.INT if -(2**31) <= int(str(written.value)) < 2**31 else SqlType.BIGINT
+            return SqlType.INT if -(2**31) <= _as_number(written.value) < 2**31 else SqlType.BIGINT
         case "array" if isinstance(written.value, tuple):
             kinds = [natural_type(Written(kind="number", value=item, type=None, position=0), parameters)
                      for item in written.value if item is not None]  # fmt: skip
             widest = max((kind for kind in kinds if kind), key=lambda kind: kind.value.code, default=SqlType.INT)
             return array_type(widest)
         case "parameter":
-            return parameters.known(int(str(written.value)), written.position)
+            return parameters.known(written.number, written.position)
     return None
 
 
@@ -288,11 +297,10 @@ def coerce(written: Written, target: SqlType, parameters: Parameters) -> Constan
         case "null":
             return Literal(value=None, type=target, position=position)
         case "parameter":
-            number = int(str(written.value))
             if written.type is not None and not widens(written.type, target):
                 return None
-            fits = parameters.use(number, target, position)
-            return Parameter(number=number, type=target, position=position) if fits else None
+            fits = parameters.use(written.number, target, position)
+            return Parameter(number=written.number, type=target, position=position) if fits else None
         case "now":
             return Now(position=position) if target is SqlType.TIMESTAMP_LTZ else None
         case "text" if written.type is None:

@@ -64,7 +64,7 @@ class Cursor:
 
     def take_string(self, what: str = "a quoted text") -> str:
         token = self.token
-        value = string_value(token) if token is not None and token.kind is Kind.STRING else None
+        value = string_value(token) if token is not None else None
         if value is None:
             raise self.syntax_error(expected=what)
         self.at += 1

@@ -48,7 +48,8 @@ class Token(NamedTuple):
 
 
 class StatementText(NamedTuple):
-    """One statement of a text: ``text`` starts at the 0-based ``offset`` and holds no final semicolon."""
+    """One statement of a text: ``text`` starts at the 0-based ``offset``; comments after it belong to it, its semicolon
+    does not."""
 
     text: str
     offset: int
@@ -144,26 +145,39 @@ def tokenize(text: str) -> list[Token]:
 
 
 def split(text: str) -> list[StatementText]:
-    """The statements of a text, in order; empty ones are left out. Raises FlinkmsError 42601."""
+    """The statements of a text, in order; empty ones are left out.
+
+    Raises FlinkmsError 42601 for a text that does not end, unless it is plainly one statement: then its tokens are
+    not read here, for it may be a load of data.
+    """
+    if text.find(";") in (-1, len(text.rstrip()) - 1):
+        return _only_statement(text)
     statements: list[StatementText] = []
     current: list[Token] = []
     depth = 0
     for token in tokenize(text):
         if token.word == ";" and depth <= 0 and not _inside_body(current):
             if current:
-                statements.append(_statement(text, current))
+                statements.append(_statement(text, current[0].start, token.start))
             current, depth = [], 0
             continue
         depth += (token.word == "(") - (token.word == ")")
         current.append(token)
     if current:
-        statements.append(_statement(text, current))
+        statements.append(_statement(text, current[0].start, len(text)))
     return statements
 
 
-def _statement(text: str, tokens: list[Token]) -> StatementText:
-    start = tokens[0].start
-    return StatementText(text[start : tokens[-1].end], start)
+def _only_statement(text: str) -> list[StatementText]:
+    first = next((token for token in scan(text) if token.kind not in (Kind.BLANK, Kind.COMMENT)), None)
+    if first is None or first.word == ";":
+        return []
+    end = len(text.rstrip())
+    return [_statement(text, first.start, end - text.endswith(";", 0, end))]
+
+
+def _statement(text: str, start: int, end: int) -> StatementText:
+    return StatementText(text[start:end].rstrip(), start)
 
 
 def _inside_body(tokens: list[Token]) -> bool:
@@ -181,8 +195,10 @@ def _inside_body(tokens: list[Token]) -> bool:
 
 
 def string_value(token: Token) -> str | None:
-    """The characters a STRING token stands for; None for bit strings and those with escapes we do not read."""
+    """The characters a STRING token stands for; None for any other token, bit strings, and escapes not read here."""
     text = token.text
+    if token.kind is not Kind.STRING:
+        return None
     if text[0] == "$":
         tag = text.index("$", 1) + 1
         return text[tag:-tag]

@@ -47,9 +47,9 @@ def collect(ctes: str, arguments: Sequence[str], columns: Sequence[OutputColumn]
 
 def lookup(
     alias: str, parameters: Sequence[ResultParameter], arguments: Sequence[str], columns: Sequence[OutputColumn],
-    output: OutputColumn,
+    output: OutputColumn, score: str,
 ) -> str:  # fmt: skip
-    """The joins that find a call's score by its arguments; the score is ``alias.predict``.
+    """The joins that find a call's score by its arguments; it is ``alias.score``, with the name given as ``score``.
 
     The first join may find nothing: then an argument is NULL and so is the score, or the rows are not those that were
     collected (they changed meanwhile, or are chosen at random), which is an error and never a wrong answer.
@@ -66,5 +66,5 @@ def lookup(
         f" LEFT JOIN LATERAL (SELECT l.flinkms_1, l.flinkms_score FROM unnest({_arrays(parameters)})"
         f" AS l({', '.join(names)}, flinkms_score) WHERE {matches}) AS {alias}_row ON true"
         f" CROSS JOIN LATERAL (SELECT CASE WHEN {alias}_row.flinkms_1 IS NOT NULL OR {nulls}"
-        f" THEN {alias}_row.flinkms_score ELSE {missing} END AS predict) AS {alias}"
+        f" THEN {alias}_row.flinkms_score ELSE {missing} END AS {score}) AS {alias}"
     )

@@ -6,6 +6,7 @@ from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.bind import bind_argument
 from flinkms_sql.query.cursor import split_commas
+from flinkms_sql.query.lexer import name_value
 from flinkms_sql.query.nodes import OutputColumn
 from flinkms_sql.query.plan import Lookup
 from flinkms_sql.query.rewrite import fragments
@@ -33,14 +34,32 @@ def lookup_predict(call: Call, context: Context) -> Rewritten | None:
     alias = f"flinkms_lookup_{context.lookups}"
     parameters = context.add_parameters([*(column.type for column in columns), output.type], many=True)
     step = Lookup(model=bound.model, arguments=columns, output=output, collect=collect, parameters=parameters)
-    join = fragments.lookup(alias, parameters, arguments, columns, output)
+    join = fragments.lookup(alias, parameters, arguments, columns, output, score_name(context))
     return Rewritten(step=step, edits=(replace_call(call, alias, context), _join_edit(scope, join, context),
                                        *_star_edits(scope, context)))  # fmt: skip
 
 
 def replace_call(call: Call, alias: str, context: Context) -> Edit:
     """The edit that reads a call's result from the lookup ``alias``."""
-    return Edit(context.tokens[call.start].start, context.tokens[call.end - 1].end, f"{alias}.predict")
+    name = score_name(context)
+    label = " AS predict" if name != "predict" and _is_whole_output(call, context) else ""
+    return Edit(context.tokens[call.start].start, context.tokens[call.end - 1].end, f"{alias}.{name}{label}")
+
+
+def score_name(context: Context) -> str:
+    """What the score's column is called: predict, so that PostgreSQL names outputs as for a function of that name;
+    another name where the statement speaks of a column that is called predict."""
+    tokens = context.tokens
+    following = [*(token.word for token in tokens[1:]), ""]
+    named = any(name_value(token) == "predict" and after != "(" for token, after in zip(tokens, following, strict=True))
+    return "flinkms_predict" if named else "predict"
+
+
+def _is_whole_output(call: Call, context: Context) -> bool:
+    """Whether the call is an output by itself, without a name."""
+    scope = call.scope
+    outputs = split_commas(context.tokens, *scope.clauses["SELECT"]) if scope is not None else []
+    return (call.start, call.end) in outputs
 
 
 def _scope(call: Call, context: Context) -> Scope:

@@ -61,7 +61,7 @@ def parse_create_model(cursor: Cursor) -> CreateModel:
     if query is None:
         cursor.take_end()
     return CreateModel(name=name, inputs=inputs, outputs=outputs, options=options, query=query,
-                       if_not_exists=if_not_exists, definition=cursor.text, position=position)  # fmt: skip
+                       if_not_exists=if_not_exists, definition=cursor.source(0, cursor.end), position=position)  # fmt: skip
 
 
 def parse_learn(cursor: Cursor) -> LearnModel:

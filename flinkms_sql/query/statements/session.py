@@ -5,8 +5,10 @@ Must not know the session's state. ``parse_session`` gives None for forms that o
 
 from __future__ import annotations
 
+import re
+
 from flinkms_sql.query.cursor import Cursor
-from flinkms_sql.query.lexer import Kind
+from flinkms_sql.query.lexer import Kind, quote_name
 from flinkms_sql.query.statements.statement import (
     Begin,
     CleanUp,
@@ -18,6 +20,10 @@ from flinkms_sql.query.statements.statement import (
     ShowParameter,
 )
 
+_QUOTED_LISTS = ("search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries")
+"""Settings that are lists of names: PostgreSQL keeps them quoted (GUC_LIST_QUOTE)."""
+
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_$]*")
 _SPECIAL_NAMES = {"time zone": "timezone", "names": "client_encoding", "schema": "search_path"}
 
 
@@ -113,11 +119,16 @@ def _set(cursor: Cursor) -> Session | None:
         cursor.take("=")
     if cursor.peek() == "INTERVAL" or (cursor.peek() == "LOCAL" and name == "timezone"):
         return None
-    value = _value(cursor)
-    while value is not None and cursor.accept(","):
-        value = f"{value}, {_value(cursor)}"
+    values = [_value(cursor)]
+    while cursor.accept(","):
+        values.append(_value(cursor))
     cursor.take_end()
-    return SetParameter(name=name, value=value, local=local, tag="SET")
+    if values == [None]:
+        return SetParameter(name=name, value=None, local=local, tag="SET")
+    texts = [value or "" for value in values]
+    if name in _QUOTED_LISTS:
+        texts = [text if _PLAIN_NAME.fullmatch(text) else quote_name(text) for text in texts]
+    return SetParameter(name=name, value=", ".join(texts), local=local, tag="SET")
 
 
 def _value(cursor: Cursor) -> str | None:

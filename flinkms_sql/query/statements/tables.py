@@ -53,7 +53,7 @@ def parse_create_table(cursor: Cursor) -> CreateTable:
             raise FlinkmsError(errors.UNDEFINED_COLUMN, f'column "{key}" named in key does not exist',
                                position=position)  # fmt: skip
     return CreateTable(name=name, columns=tuple(body.columns), primary_key=body.primary_key, watermark=body.watermark,
-                       options=options, if_not_exists=if_not_exists, definition=cursor.text,
+                       options=options, if_not_exists=if_not_exists, definition=cursor.source(0, cursor.end),
                        position=position)  # fmt: skip
 
 

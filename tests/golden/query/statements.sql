@@ -1,0 +1,260 @@
+-- A Flink table: columns, watermark, key and options; the definition is kept whole.
+CREATE TABLE IF NOT EXISTS clicks (
+  `user id` BIGINT NOT NULL, tags ARRAY<INT> COMMENT 'seen', at TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
+  WATERMARK FOR at AS at - INTERVAL '5' SECOND,
+  PRIMARY KEY (`user id`) NOT ENFORCED
+) WITH ('connector' = 'flinkms', 'retention' = '7 d')
+---
+Deploy: create table clicks (user id BIGINT, tags ARRAY<INT>, at TIMESTAMP_LTZ(6), primary key user id, watermark at) with connector=flinkms, retention=7 d unless it exists
+  route: deploy
+
+-- Without WITH ('…') it is a table of PostgreSQL's.
+CREATE TABLE clicks (user_id bigint) WITH (fillfactor = 70)
+---
+Relay to PostgreSQL
+  route: relational
+
+CREATE TABLE t (a BIGINT, b MAP<STRING, INT>) WITH ('connector' = 'flinkms')
+---
+ERROR 42704: type "MAP<STRING" does not exist or is not supported
+LINE: CREATE TABLE t (a BIGINT, b MAP<STRING, INT>) WITH ('connector' = 'flinkms')
+                                  ^
+HINT: Supported types: BOOLEAN, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, STRING, BYTES, DATE, TIMESTAMP(6), TIMESTAMP_LTZ(6), ARRAY<INT>, ARRAY<BIGINT>, ARRAY<FLOAT>, ARRAY<DOUBLE>.
+
+CREATE TABLE t (a BIGINT, a INT) WITH ('connector' = 'flinkms')
+---
+ERROR 42701: column "a" specified more than once
+LINE: CREATE TABLE t (a BIGINT, a INT) WITH ('connector' = 'flinkms')
+                                ^
+
+CREATE TABLE t (a BIGINT, PRIMARY KEY (b) NOT ENFORCED) WITH ('connector' = 'flinkms')
+---
+ERROR 42703: column "b" named in key does not exist
+LINE: CREATE TABLE t (a BIGINT, PRIMARY KEY (b) NOT ENFORCED) WITH ('connector' = 'flinkms')
+                   ^
+
+CREATE TABLE t (a BIGINT, b AS a + 1) WITH ('connector' = 'flinkms')
+---
+ERROR 0A000: computed columns are not supported
+LINE: CREATE TABLE t (a BIGINT, b AS a + 1) WITH ('connector' = 'flinkms')
+                                ^
+HINT: Compute it in the query that reads the table.
+
+CREATE TABLE t (a BIGINT) WITH ('path' = '/data')
+---
+ERROR 22023: table "t" names no connector
+LINE: CREATE TABLE t (a BIGINT) WITH ('path' = '/data')
+                   ^
+HINT: Add 'connector' = 'flinkms' or another to WITH (…).
+
+CREATE TEMPORARY TABLE t (a BIGINT) WITH ('connector' = 'flinkms')
+---
+ERROR 0A000: a Flink table cannot be temporary
+LINE: CREATE TEMPORARY TABLE t (a BIGINT) WITH ('connector' = 'flinkms')
+             ^
+
+CREATE TABLE t (a BIGINT) WITH ('connector' = 'flinkms' 'x' = 'y')
+---
+ERROR 42601: syntax error at or near "'x'"
+LINE: CREATE TABLE t (a BIGINT) WITH ('connector' = 'flinkms' 'x' = 'y')
+                                                              ^
+HINT: Expected the end of the statement.
+
+-- A model, with and without its training query.
+CREATE MODEL rec INPUT (user_id BIGINT, item_id BIGINT) OUTPUT (rating DOUBLE)
+  WITH ('algorithm' = 'als', 'factors' = '32') AS SELECT user_id, item_id, rating FROM ratings WHERE rating IS NOT NULL
+---
+Deploy: create model rec (user_id BIGINT, item_id BIGINT) -> rating DOUBLE with algorithm=als, factors=32, train from ratings: SELECT user_id, item_id, rating FROM ratings WHERE rating IS NOT NULL
+  route: deploy
+
+CREATE MODEL IF NOT EXISTS spam INPUT (features ARRAY<FLOAT>) OUTPUT (label INT) WITH ('algorithm' = 'svm')
+---
+Deploy: create model spam (features ARRAY<FLOAT>) -> label INT with algorithm=svm unless it exists
+  route: deploy
+
+CREATE MODEL rec INPUT (user_id BIGINT) OUTPUT (rating DOUBLE) WITH ('factors' = '32')
+---
+ERROR 22023: model "rec" names no algorithm
+LINE: CREATE MODEL rec INPUT (user_id BIGINT) OUTPUT (rating DOUBLE) WITH ('factors' = '32')
+                                                                     ^
+HINT: Add 'algorithm' = 'als' or another to WITH (…).
+
+CREATE MODEL rec INPUT (user_id BIGINT) WITH ('algorithm' = 'als')
+---
+ERROR 42601: syntax error at or near "WITH"
+LINE: CREATE MODEL rec INPUT (user_id BIGINT) WITH ('algorithm' = 'als')
+                                              ^
+HINT: Expected OUTPUT.
+
+CREATE MODEL rec INPUT () OUTPUT (rating DOUBLE) WITH ('algorithm' = 'als')
+---
+ERROR 42601: syntax error at or near ")"
+LINE: CREATE MODEL rec INPUT () OUTPUT (rating DOUBLE) WITH ('algorithm' = 'als')
+                              ^
+HINT: Expected a column.
+
+CREATE OR REPLACE MODEL rec INPUT (user_id BIGINT) OUTPUT (rating DOUBLE) WITH ('algorithm' = 'als')
+---
+ERROR 0A000: a model cannot be replaced
+LINE: CREATE OR REPLACE MODEL rec INPUT (user_id BIGINT) OUTPUT (rating DOUBLE) WITH ('algorithm' = 'als')
+             ^
+HINT: REFRESH MODEL trains a new version; DROP MODEL first to declare it anew.
+
+CREATE MODEL a.rec INPUT (user_id BIGINT) OUTPUT (rating DOUBLE) WITH ('algorithm' = 'als')
+---
+ERROR 0A000: models and Flink tables are in no schema
+LINE: CREATE MODEL a.rec INPUT (user_id BIGINT) OUTPUT (rating DOUBLE) WITH ('algorithm' = 'als')
+                    ^
+HINT: Leave out a.
+
+CREATE MODEL rec INPUT (user_id BIGINT) OUTPUT (rating DOUBLE) WITH ('algorithm' = 'als', 'algorithm' = 'svm')
+---
+ERROR 42601: option 'algorithm' is given more than once
+LINE: CREATE MODEL rec INPUT (user_id BIGINT) OUTPUT (rating DOUBLE) WITH ('algorithm' = 'als', 'algorithm' = 'svm')
+                                                                                                ^
+
+-- Learning from a stream.
+INSERT INTO MODEL rec SELECT user_id, item_id, rating FROM rating_events
+---
+Deploy: learn model rec from rating_events: SELECT user_id, item_id, rating FROM rating_events
+  route: deploy
+
+-- A table of PostgreSQL's may be called model.
+INSERT INTO model VALUES (1)
+---
+Relay to PostgreSQL
+  route: relational
+
+INSERT INTO MODEL rec
+---
+ERROR 42601: syntax error at end of input
+LINE: INSERT INTO MODEL rec
+                           ^
+HINT: Expected SELECT.
+
+-- Versions.
+REFRESH MODEL rec
+---
+Deploy: refresh model rec
+  route: deploy
+
+ALTER MODEL rec PROMOTE VERSION 4
+---
+Deploy: promote version 4 of model rec
+  route: deploy
+
+ALTER MODEL rec PROMOTE VERSION 0
+---
+ERROR 42601: syntax error at or near "0"
+LINE: ALTER MODEL rec PROMOTE VERSION 0
+                                      ^
+HINT: Expected a version number.
+
+ALTER MODEL rec ROLLBACK
+---
+Deploy: roll back model rec
+  route: deploy
+
+ALTER MODEL rec SET ('learning_rate' = '0.05')
+---
+Deploy: set options of model rec: learning_rate=0.05
+  route: deploy
+
+ALTER MODEL rec RENAME TO best
+---
+ERROR 42601: syntax error at or near "RENAME"
+LINE: ALTER MODEL rec RENAME TO best
+                      ^
+HINT: Expected PROMOTE VERSION, ROLLBACK or SET.
+
+DROP MODEL IF EXISTS rec
+---
+Deploy: drop model rec if it exists
+  route: deploy
+
+DROP TABLE public.ratings
+---
+Deploy: drop table ratings
+  route: deploy
+
+DROP TABLE ratings, movies
+---
+ERROR 0A000: a Flink table is dropped in a statement of its own
+LINE: DROP TABLE ratings, movies
+                        ^
+
+DROP TABLE movies, other
+---
+Relay to PostgreSQL
+  route: relational
+
+-- Evaluation of any version over a query whose last column is the label.
+EVALUATE MODEL rec@3 USING SELECT user_id, item_id, rating FROM ratings
+---
+Deploy: evaluate model rec@3 over ratings: SELECT user_id, item_id, rating FROM ratings
+  route: deploy
+columns: metric STRING, value DOUBLE, rows BIGINT, unknown_rows BIGINT, failed_rows BIGINT
+
+EVALUATE MODEL 'rec@2026-11-20' USING WITH held AS (SELECT * FROM ratings) SELECT * FROM held
+---
+Deploy: evaluate model rec@2026-11-20 00:00:00+00 over ratings: WITH held AS (SELECT * FROM ratings) SELECT * FROM held
+  route: deploy
+columns: metric STRING, value DOUBLE, rows BIGINT, unknown_rows BIGINT, failed_rows BIGINT
+
+EVALUATE MODEL rec@ USING SELECT 1
+---
+ERROR 42601: syntax error at or near "SELECT"
+LINE: EVALUATE MODEL rec@ USING SELECT 1
+                                ^
+HINT: Expected USING.
+
+STOP JOB 17
+---
+Deploy: stop job 17
+  route: deploy
+
+STOP JOB x
+---
+ERROR 42601: syntax error at or near "x"
+LINE: STOP JOB x
+               ^
+HINT: Expected a job number.
+
+-- Lists come from the registry.
+SHOW MODELS
+---
+Show models
+  route: catalog
+columns: model STRING, algorithm STRING, signature STRING, live BIGINT, versions BIGINT
+
+SHOW VERSIONS OF rec
+---
+Show versions rec
+  route: catalog
+columns: model STRING, version BIGINT, state STRING, aliases STRING, training_rows BIGINT, failed_rows BIGINT, duration_ms BIGINT, training_metrics STRING, published_at STRING, error STRING
+
+DESCRIBE MODEL rec
+---
+Show model rec
+  route: catalog
+columns: property STRING, value STRING
+
+DESCRIBE rec
+---
+ERROR 42601: syntax error at or near "rec"
+LINE: DESCRIBE rec
+               ^
+HINT: Expected MODEL.
+
+-- Every other SHOW is a setting.
+SHOW models.per_page
+---
+Session: ShowParameter(name='models.per_page')
+  route: session
+columns: models.per_page STRING
+
+SHOW TIME ZONE
+---
+Session: ShowParameter(name='timezone')
+  route: session
+columns: TimeZone STRING
