@@ -1,0 +1,72 @@
+# Each goal sets up what it needs, once: virtual environment, dependencies, connector.
+# Needs only Python 3.10-3.12, make and a JDK 11-21.
+
+BIN := .venv/bin
+UV := uv==0.13.9
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
+JAR := connectors/flinkms-connector.jar
+JAVA_SOURCES := $(shell find connectors -name '*.java' -o -path '*/resources/*' -type f)
+
+.PHONY: help demo up down test fast lint bench build lock clean
+
+help:
+	@echo "make demo               train, serve and learn on MovieLens ratings, then stop (under five minutes)"
+	@echo "make up                 the same, and stay up"
+	@echo "make down               end what runs"
+	@echo "make test               every test (under fifteen minutes); make fast: those without JVM and sockets"
+	@echo "make bench BENCH=name   predict, recommend, freshness, learn, score or train"
+	@echo "make build              virtual environment and connector only"
+	@echo "make clean              end what runs, remove what was built and stored"
+
+demo: build
+	$(BIN)/flinkms demo
+
+up: build
+	$(BIN)/flinkms demo --keep-up
+
+down: build
+	$(BIN)/flinkms down
+
+test: build lint
+	$(BIN)/python -m pytest
+
+fast: build
+	$(BIN)/python -m pytest -m "not integration and not bench"
+
+lint: build
+	$(BIN)/ruff check .
+
+bench: build .venv/bench
+	@test -n "$(BENCH)" || { echo "usage: make bench BENCH=predict|recommend|freshness|learn|score|train"; exit 2; }
+	$(BIN)/flinkms bench $(BENCH)
+
+build: .venv/ready $(JAR)
+
+$(JAR): .venv/ready connectors/build.py $(JAVA_SOURCES)
+	$(BIN)/python connectors/build.py
+	@touch $@
+
+# uv is used inside the environment only; pip alone would do the same, several times slower.
+.venv/ready: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11 or 3.12 is needed: apt-get install python3-venv, or make PYTHON=path" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m flinkms_sql.runtime.jdk > /dev/null
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+# Spark is only a peer to be measured beside us, and is larger than all the rest.
+.venv/bench: .venv/ready
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.lock -e '.[bench]'
+	@touch $@
+
+lock:
+	$(BIN)/uv pip compile --universal --python-version 3.10 --no-header --no-emit-index-url --extra test \
+		pyproject.toml -o requirements.lock
+
+clean:
+	@test ! -x $(BIN)/flinkms || $(BIN)/flinkms down
+	rm -rf .venv .flinkms build *.egg-info $(JAR) .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,45 @@
+package org.flinkms.connector.sink;
+
+import org.flinkms.connector.format.FormatException;
+import org.flinkms.connector.format.Json;
+import org.flinkms.connector.format.Position;
+
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+
+import java.io.Serializable;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/** The option 'sink.start-positions': where partitions ended when a job first wrote to them. Immutable. */
+public final class StartPositions implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    private final HashMap<String, Position> positions = new HashMap<>();
+
+    /** {"p0": [1, 0]}, or by table {"users": {"p0": [1, 0]}}. */
+    static StartPositions parse(String json) throws FormatException {
+        String origin = "option '" + SinkOptions.START_POSITIONS.key() + "'";
+        JsonNode root = Json.parse(json, origin);
+        if (!root.isObject()) {
+            throw new FormatException(origin + " must be a JSON object, not " + json);
+        }
+        StartPositions parsed = new StartPositions();
+        for (Map.Entry<String, JsonNode> entry : root.properties()) {
+            if (entry.getValue().isObject()) {
+                for (Map.Entry<String, JsonNode> inner : entry.getValue().properties()) {
+                    parsed.positions.put(
+                            entry.getKey() + "/" + inner.getKey(), Json.position(inner.getValue(), origin));
+                }
+            } else {
+                parsed.positions.put(entry.getKey(), Json.position(entry.getValue(), origin));
+            }
+        }
+        return parsed;
+    }
+
+    /** The position of a partition ({@code p0}) of a stream or keyed table ({@code table} = null) or of a model's table. */
+    Optional<Position> of(String table, String partition) {
+        return Optional.ofNullable(positions.get(table == null ? partition : table + "/" + partition));
+    }
+}

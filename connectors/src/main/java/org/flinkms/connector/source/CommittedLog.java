@@ -1,0 +1,71 @@
+package org.flinkms.connector.source;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
+import javax.annotation.Nullable;
+import org.flinkms.connector.format.CommittedFile;
+import org.flinkms.connector.format.PartitionReader;
+import org.flinkms.connector.format.Position;
+import org.flinkms.connector.table.TableLayout;
+
+/**
+ * A partition as far as its writer vouches for it: up to the committed position when a Flink job writes it, else up to
+ * the last whole frame.
+ *
+ * <p>What is read here is never taken back, which is what a downstream exactly-once job needs.
+ */
+final class CommittedLog implements Closeable {
+    private final Path directory;
+    private final PartitionReader reader;
+
+    /** Where the partition ended when a bounded job started; null for an unbounded one. */
+    @Nullable private final Position stop;
+    @Nullable private Position limit;
+
+    private CommittedLog(Path directory, Position from, @Nullable Position stop) {
+        this.directory = directory;
+        this.reader = new PartitionReader(directory, from);
+        this.stop = stop;
+        this.limit = stop;
+    }
+
+    /** The log of a split from its position on. */
+    static CommittedLog open(TableLayout layout, PartitionSplit split) {
+        return new CommittedLog(layout.log().resolve(split.splitId()), split.position(), split.stop());
+    }
+
+    /** The end of a partition now. */
+    static Position end(Path directory) throws IOException {
+        Position committed = CommittedFile.read(directory).orElse(null);
+        return committed != null ? committed : PartitionReader.endOf(directory);
+    }
+
+    /** The next entry, or null when there is none now. */
+    @Nullable
+    PartitionReader.Entry poll() throws IOException {
+        if (stop != null) {
+            return reader.poll(stop);
+        }
+        // The file is read only when the position it held before has been reached: a busy log costs nothing extra.
+        PartitionReader.Entry entry = limit == null ? null : reader.poll(limit);
+        if (entry == null) {
+            limit = CommittedFile.read(directory).orElse(null);
+            entry = reader.poll(limit);
+        }
+        return entry;
+    }
+
+    Position position() {
+        return reader.position();
+    }
+
+    boolean isFinished() {
+        return stop != null && reader.position().compareTo(stop) >= 0;
+    }
+
+    @Override
+    public void close() throws IOException {
+        reader.close();
+    }
+}

@@ -1,0 +1,22 @@
+package org.flinkms.connector.source;
+
+import java.io.Closeable;
+import java.io.IOException;
+import javax.annotation.Nullable;
+import org.apache.flink.table.data.RowData;
+
+/** Goes through the rows of one split. Never blocks for rows that are not there yet. */
+interface SplitCursor extends Closeable {
+    /** The next row, or null when there is none now. */
+    @Nullable
+    RowData next() throws IOException;
+
+    /** Whether this is a good moment to turn to another split: the last row was the last of its frame. */
+    boolean isAtFrameEnd();
+
+    /** Whether a bounded split has no more rows. */
+    boolean isFinished();
+
+    /** The split as of after the last row. */
+    PartitionSplit split();
+}

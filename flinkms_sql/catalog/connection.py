@@ -1,0 +1,102 @@
+"""A store's connection to PostgreSQL: transactions, reconnecting, and psycopg's errors as ours.
+
+Must not know any statement of the registry but the lock that changes take. One transaction at a time: stores are shared
+between threads, and a registry changes seldom.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import psycopg
+from psycopg.rows import dict_row
+
+from flinkms_sql import errors, sqlfiles
+from flinkms_sql.errors import FlinkmsError
+
+CONNECT_TIMEOUT_S = 10
+"""Seconds to wait for PostgreSQL: it accepts within one even while it recovers."""
+
+Connection = psycopg.Connection[dict[str, object]]
+
+
+class Database:
+    """One lazily opened connection; a connection that broke is replaced at the next transaction."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection: Connection | None = None
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Close the connection, if there is one; the next transaction opens a new one."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    def connect(self) -> Connection:
+        """A new autocommit connection, the caller's own. Raises 08006."""
+        with translated():
+            return psycopg.connect(self._dsn, autocommit=True, row_factory=dict_row, connect_timeout=CONNECT_TIMEOUT_S,
+                                   application_name="flinkms")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A read-write transaction; raises FlinkmsError for whatever psycopg raises."""
+        with self._lock, translated():
+            connection = self._begin()
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                if not connection.closed:
+                    connection.rollback()
+                raise
+
+    @contextmanager
+    def change(self) -> Iterator[tuple[Connection, datetime]]:
+        """A transaction that changes tables, models, versions or aliases, and its moment.
+
+        Changes are serial: they hold one lock, so that numbers, the generation and the times in the alias history grow
+        in commit order, and no two of them deadlock.
+        """
+        with self.transaction() as connection:
+            row = connection.execute(sqlfiles.queries("catalog/schema")["change_lock"]).fetchone()
+            yield connection, row["at"]
+
+    def _begin(self) -> Connection:
+        # BEGIN has no effect that a second one could repeat: a connection that a restart of PostgreSQL broke is
+        # found out here, and replaced once.
+        for attempt in (1, 2):
+            if self._connection is None:
+                self._connection = self.connect()
+            try:
+                self._connection.execute("BEGIN")
+                return self._connection
+            except psycopg.OperationalError:
+                self._connection.close()
+                self._connection = None
+                if attempt == 2:
+                    raise
+        raise AssertionError("unreachable")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """psycopg's errors as FlinkmsError: the server's own SQLSTATE and text, or 08006 for a lost connection."""
+    try:
+        yield
+    except psycopg.Error as error:
+        # A message from libpq has several lines and no SQLSTATE.
+        lost = error.sqlstate is None or error.sqlstate.startswith("57P")
+        message = error.diag.message_primary or " ".join(str(error).split()) or type(error).__name__
+        raise FlinkmsError(
+            errors.CONNECTION_FAILURE if lost else error.sqlstate,
+            f"control database: {message}",
+            detail=error.diag.message_detail,
+            hint=error.diag.message_hint,
+        ) from error

@@ -1,0 +1,310 @@
+"""The registry in memory: the same laws as PostgresStore without a database, for tests and for tools that need neither.
+
+Must not grow behaviour of its own: tests/test_catalog_contract.py runs over both stores. It has no shadows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
+from types import MappingProxyType
+from typing import Any
+
+from flinkms_sql.catalog import records
+from flinkms_sql.catalog.records import LIVE
+from flinkms_sql.catalog.store import Channel
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class MemoryStore:
+    """A Store that forgets. ``now`` is the clock, for tests that need moments of their own."""
+
+    def __init__(self, now: Callable[[], datetime] = _now) -> None:
+        self._now = now
+        self._changed = threading.Condition()
+        self._marks = {"catalog": 0, "jobs": 0}
+        self._seen = dict(self._marks)
+        self._tables: dict[str, records.TableRecord] = {}
+        self._models: dict[str, records.ModelRecord] = {}
+        self._versions: dict[tuple[str, int], records.VersionRecord] = {}
+        self._aliases: dict[tuple[str, str], int] = {}
+        self._history: dict[tuple[str, str], tuple[records.AliasChange, ...]] = {}
+        self._jobs: dict[int, records.JobRecord] = {}
+        self._metrics: list[records.MetricRecord] = []
+        self._job_ids = itertools.count(1)
+
+    def migrate(self) -> list[str]:
+        """See Store: there is no schema."""
+        return []
+
+    def close(self) -> None:
+        """See Store: there is no connection."""
+
+    def create_table(self, *, name: str, kind: records.TableKind, columns: Sequence[records.Column],
+                     options: Mapping[str, str], definition: str, path: str | None) -> records.TableRecord:
+        """See Store."""
+        with self._change("catalog"):
+            if name in self._tables:
+                raise records.duplicate("table", name)
+            self._tables[name] = records.TableRecord(name=name, kind=kind, columns=tuple(columns),
+                                                     options=dict(options), definition=definition, path=path,
+                                                     created_at=self._now())
+            return self._tables[name]
+
+    def drop_table(self, name: str) -> None:
+        """See Store."""
+        with self._change("catalog"):
+            if self._tables.pop(name, None) is None:
+                raise records.unknown("table", name)
+
+    def create_model(self, *, name: str, algorithm: str, inputs: Sequence[records.Column],
+                     outputs: Sequence[records.Column], options: Mapping[str, str], training_query: str | None,
+                     definition: str, recommends: bool) -> records.ModelRecord:
+        """See Store."""
+        with self._change("catalog"):
+            if name in self._models:
+                raise records.duplicate("model", name)
+            self._models[name] = records.ModelRecord(
+                name=name, algorithm=algorithm, inputs=tuple(inputs), outputs=tuple(outputs), options=dict(options),
+                training_query=training_query, definition=definition, recommends=recommends, created_at=self._now())
+            return self._models[name]
+
+    def drop_model(self, name: str) -> None:
+        """See Store."""
+        with self._change("catalog", "jobs"):
+            self._check_model(name)
+            del self._models[name]
+            for held in (self._versions, self._aliases, self._history):
+                for key in [key for key in held if key[0] == name]:
+                    del held[key]
+            self._metrics = [metric for metric in self._metrics if metric.measured.model != name]
+            for job in self._jobs.values():
+                if job.model == name and job.state not in records.ENDED:
+                    self._set_desired(job, "canceled")
+
+    def begin_version(self, model: str, *, directory: str, options: Mapping[str, str]) -> records.VersionRecord:
+        """See Store."""
+        with self._change("catalog"):
+            self._check_model(model)
+            number = max((held for name, held in self._versions if name == model), default=0) + 1
+            self._versions[model, number] = records.VersionRecord(
+                model=model, version=number, state="training", path=f"{directory}/v{number}", options=dict(options),
+                outcome=None, error=None, created_at=self._now(), published_at=None)
+            return self._versions[model, number]
+
+    def publish_version(self, model: str, version: int, outcome: records.TrainingOutcome, *, alias: str = LIVE,
+                        reason: str = "trained") -> records.VersionRecord:
+        """See Store."""
+        with self._change("catalog"):
+            found = self._in_state(model, version, "training")
+            ready = replace(found, state="ready", outcome=outcome, published_at=self._now())
+            self._versions[model, version] = ready
+            self._move_alias(model, alias, version, reason)
+            return ready
+
+    def fail_version(self, model: str, version: int, error: str) -> None:
+        """See Store."""
+        with self._change("catalog"):
+            found = self._in_state(model, version, "training")
+            self._versions[model, version] = replace(found, state="failed", error=error)
+
+    def retire_version(self, model: str, version: int) -> None:
+        """See Store."""
+        with self._change("catalog"):
+            found = self._in_state(model, version, "ready")
+            named = sorted(alias for (name, alias), held in self._aliases.items() if (name, held) == (model, version))
+            if named:
+                raise records.still_named(model, version, named)
+            self._versions[model, version] = replace(found, state="retired")
+
+    def set_alias(self, model: str, alias: str, version: int, *, reason: str = "promoted") -> None:
+        """See Store."""
+        with self._changed:
+            self._in_state(model, version, "ready")
+            if self._aliases.get((model, alias)) != version:
+                with self._change("catalog"):
+                    self._move_alias(model, alias, version, reason)
+
+    def drop_alias(self, model: str, alias: str) -> None:
+        """See Store."""
+        records.check_droppable(model, alias)
+        with self._change("catalog"):
+            self._check_model(model)
+            if self._aliases.pop((model, alias), None) is None:
+                raise records.unknown("alias", alias, model)
+            self._end_alias(model, alias, self._now())
+
+    def rollback(self, model: str, *, alias: str = LIVE) -> int:
+        """See Store."""
+        with self._change("catalog"):
+            self._check_model(model)
+            target = records.rollback_target(self._history.get((model, alias), ()))
+            if target is None:
+                raise records.nothing_before(model, alias)
+            self._in_state(model, target, "ready")
+            self._move_alias(model, alias, target, records.ROLLBACK)
+            return target
+
+    def version_as_of(self, model: str, at: datetime, *, alias: str = LIVE) -> int:
+        """See Store."""
+        with self._changed:
+            self._check_model(model)
+            return records.version_at(self._history.get((model, alias), ()), at, model=model, alias=alias)
+
+    def version(self, model: str, version: int) -> records.VersionRecord:
+        """See Store."""
+        with self._changed:
+            self._check_model(model)
+            if (model, version) not in self._versions:
+                raise records.unknown("version", str(version), model)
+            return self._versions[model, version]
+
+    def versions(self, model: str) -> list[records.VersionRecord]:
+        """See Store."""
+        with self._changed:
+            self._check_model(model)
+            return [held for _, held in sorted(self._versions.items()) if held.model == model]
+
+    def snapshot(self) -> records.Snapshot:
+        """See Store."""
+        with self._changed:
+            ready = {key: held for key, held in self._versions.items() if held.state == "ready"}
+            return records.Snapshot(
+                generation=self._marks["catalog"], tables=MappingProxyType(dict(self._tables)),
+                models=MappingProxyType(dict(self._models)), versions=MappingProxyType(ready),
+                aliases=MappingProxyType(dict(self._aliases)), history=MappingProxyType(dict(self._history)))
+
+    def enqueue_job(self, job: records.NewJob) -> records.JobRecord:
+        """See Store."""
+        with self._change("jobs"):
+            number = next(self._job_ids)
+            self._jobs[number] = records.JobRecord(
+                id=number, kind=job.kind, model=job.model, version=job.version, statement=job.statement,
+                query=job.query, options=dict(job.options), desired=job.desired, state="queued", flink_job_id=None,
+                progress=None, result=None, error=None, sqlstate=None, created_at=self._now(), started_at=None,
+                ended_at=None)
+            return self._jobs[number]
+
+    def claim_job(self) -> records.JobRecord | None:
+        """See Store."""
+        with self._changed:
+            for job in self._jobs.values():
+                if job.state == "queued" and job.desired != "canceled":
+                    with self._change("jobs"):
+                        self._jobs[job.id] = replace(job, state="starting", started_at=job.started_at or self._now())
+                        return self._jobs[job.id]
+            return None
+
+    def requeue_job(self, job: int) -> None:
+        """See Store."""
+        with self._change("jobs"):
+            self._jobs[job] = replace(self.job(job), state="queued", flink_job_id=None, result=None, error=None,
+                                      sqlstate=None, ended_at=None)
+
+    def update_job(self, job: int, *, state: records.JobState | None = None, flink_job_id: str | None = None,
+                   version: int | None = None, options: Mapping[str, Any] | None = None,
+                   progress: Mapping[str, Any] | None = None) -> None:
+        """See Store."""
+        given = {"state": state, "flink_job_id": flink_job_id, "version": version, "options": options,
+                 "progress": progress}
+        with self._change("jobs"):
+            found = self._not_ended(job)
+            self._jobs[job] = replace(found, **{name: value for name, value in given.items() if value is not None})
+
+    def finish_job(self, job: int, state: records.JobEnd, *, result: Mapping[str, Any] | None = None,
+                   error: str | None = None, sqlstate: str | None = None) -> None:
+        """See Store."""
+        with self._change("jobs"):
+            self._jobs[job] = replace(self._not_ended(job), state=state, result=result, error=error,
+                                      sqlstate=sqlstate, ended_at=self._now())
+
+    def set_desired(self, job: int, desired: records.Desired) -> None:
+        """See Store."""
+        with self._change("jobs"):
+            self._set_desired(self.job(job), desired)
+
+    def job(self, job: int) -> records.JobRecord:
+        """See Store."""
+        with self._changed:
+            if job not in self._jobs:
+                raise records.unknown("job", str(job))
+            return self._jobs[job]
+
+    def jobs(self, *, states: Sequence[records.JobState] = (), model: str | None = None) -> list[records.JobRecord]:
+        """See Store."""
+        with self._changed:
+            return [job for job in self._jobs.values()
+                    if (not states or job.state in states) and (model is None or job.model == model)]
+
+    def record_metrics(self, metrics: Sequence[records.Metric]) -> None:
+        """See Store."""
+        with self._changed:
+            for metric in metrics:
+                self._check_model(metric.model)
+            at = self._now()
+            self._metrics += [records.MetricRecord(measured=metric, measured_at=at) for metric in metrics]
+
+    def metrics(self, model: str) -> list[records.MetricRecord]:
+        """See Store."""
+        with self._changed:
+            self._check_model(model)
+            return sorted((metric for metric in self._metrics if metric.measured.model == model),
+                          key=lambda metric: (metric.measured_at, metric.measured.metric))
+
+    def wait_for_change(self, channels: Sequence[Channel], timeout_s: float) -> set[Channel]:
+        """See Store."""
+        with self._changed:
+            self._changed.wait_for(lambda: any(self._marks[name] != self._seen[name] for name in channels), timeout_s)
+            changed = {name for name in channels if self._marks[name] != self._seen[name]}
+            self._seen.update(self._marks)
+            return changed
+
+    @contextmanager
+    def _change(self, *channels: Channel) -> Iterator[None]:
+        """Hold the lock; when the body succeeds, say that the channels changed."""
+        with self._changed:
+            yield
+            for channel in channels:
+                self._marks[channel] += 1
+            self._changed.notify_all()
+
+    def _check_model(self, model: str) -> None:
+        if model not in self._models:
+            raise records.unknown("model", model)
+
+    def _in_state(self, model: str, version: int, needed: records.VersionState) -> records.VersionRecord:
+        found = self.version(model, version)
+        if found.state != needed:
+            raise records.wrong_state(model, version, found.state, needed)
+        return found
+
+    def _not_ended(self, job: int) -> records.JobRecord:
+        found = self.job(job)
+        if found.state in records.ENDED:
+            raise records.job_ended(found)
+        return found
+
+    def _set_desired(self, job: records.JobRecord, desired: records.Desired) -> None:
+        if desired == "canceled" and job.state == "queued":
+            self._jobs[job.id] = replace(job, desired=desired, state="canceled", ended_at=self._now())
+        else:
+            self._jobs[job.id] = replace(job, desired=desired)
+
+    def _end_alias(self, model: str, alias: str, at: datetime) -> None:
+        changes = self._history.get((model, alias), ())
+        self._history[model, alias] = tuple(
+            change if change.valid_to is not None else replace(change, valid_to=at) for change in changes)
+
+    def _move_alias(self, model: str, alias: str, version: int, reason: str) -> None:
+        at = self._now()
+        self._end_alias(model, alias, at)
+        self._aliases[model, alias] = version
+        self._history[model, alias] += (records.AliasChange(model=model, alias=alias, version=version, valid_from=at,
+                                                            valid_to=None, reason=reason),)

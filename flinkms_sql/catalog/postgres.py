@@ -1,0 +1,319 @@
+"""The registry in PostgreSQL: the Store that everything uses at run time.
+
+Statements are in sql/catalog/*.sql; must not join any. Each operation is one transaction, so that a reader sees a
+publish whole or not at all and kill -9 leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from flinkms_sql import errors, sqlfiles
+from flinkms_sql.catalog import records, rows, shadows
+from flinkms_sql.catalog.connection import Connection, Database, translated
+from flinkms_sql.catalog.records import LIVE
+from flinkms_sql.catalog.store import Channel
+from flinkms_sql.errors import FlinkmsError
+
+_SCHEMA = sqlfiles.queries("catalog/schema")
+_TABLES = sqlfiles.queries("catalog/tables")
+_MODELS = sqlfiles.queries("catalog/models")
+_JOBS = sqlfiles.queries("catalog/jobs")
+_MIGRATION = re.compile(r"catalog/\d{4}_\w+")
+
+
+class PostgresStore:
+    """A Store over one PostgreSQL database, by libpq connection string."""
+
+    def __init__(self, dsn: str) -> None:
+        self._database = Database(dsn)
+        self._listener: Connection | None = None
+        self._listener_lock = threading.Lock()
+
+    def migrate(self) -> list[str]:
+        """See Store."""
+        done = []
+        with self._database.transaction() as connection:
+            connection.execute(_SCHEMA["migration_lock"])
+            applied = {}
+            if connection.execute(_SCHEMA["has_migrations"]).fetchone()["present"]:
+                applied = {row["name"]: row["sha256"] for row in connection.execute(_SCHEMA["applied"])}
+            for name in filter(_MIGRATION.fullmatch, sqlfiles.names("catalog")):
+                digest = hashlib.sha256(sqlfiles.load(name).encode()).hexdigest()
+                if name not in applied:
+                    connection.execute(sqlfiles.load(name))
+                    done.append((name, digest))
+                elif applied[name] != digest:
+                    raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE,
+                                       f"migration {name} was changed after it was applied",
+                                       hint="Changes of the registry need a new file under sql/catalog/.")
+            for name, digest in done:
+                connection.execute(_SCHEMA["record"], {"name": name, "sha256": digest})
+        return [name for name, _ in done]
+
+    def close(self) -> None:
+        """See Store."""
+        self._database.close()
+        with self._listener_lock:
+            if self._listener is not None:
+                self._listener.close()
+            self._listener = None
+
+    def create_table(self, *, name: str, kind: records.TableKind, columns: Sequence[records.Column],
+                     options: Mapping[str, str], definition: str, path: str | None) -> records.TableRecord:
+        """See Store; a table of the user's own of that name is 42P07."""
+        parameters = {"name": name, "kind": kind, "columns": rows.columns_json(columns),
+                      "options": Jsonb(dict(options)), "definition": definition, "path": path}
+        with self._database.change() as (connection, _):
+            record = rows.table(_insert(connection, _TABLES["insert"], parameters, "table"))
+            shadows.create_table(connection, record)
+        return record
+
+    def drop_table(self, name: str) -> None:
+        """See Store; 2BP01 while a view uses the shadow."""
+        with self._database.change() as (connection, _):
+            if connection.execute(_TABLES["delete"], {"name": name}).rowcount == 0:
+                raise records.unknown("table", name)
+            shadows.drop_table(connection, name)
+
+    def create_model(self, *, name: str, algorithm: str, inputs: Sequence[records.Column],
+                     outputs: Sequence[records.Column], options: Mapping[str, str], training_query: str | None,
+                     definition: str, recommends: bool) -> records.ModelRecord:
+        """See Store."""
+        parameters = {"name": name, "algorithm": algorithm, "inputs": rows.columns_json(inputs),
+                      "outputs": rows.columns_json(outputs), "options": Jsonb(dict(options)),
+                      "training_query": training_query, "definition": definition, "recommends": recommends}
+        with self._database.change() as (connection, _):
+            record = rows.model(_insert(connection, _MODELS["insert"], parameters, "model"))
+            shadows.sync_stubs(connection, map(rows.model, connection.execute(_MODELS["list"])))
+        return record
+
+    def drop_model(self, name: str) -> None:
+        """See Store."""
+        with self._database.change() as (connection, _):
+            if connection.execute(_MODELS["delete"], {"model": name}).rowcount == 0:
+                raise records.unknown("model", name)
+            connection.execute(_JOBS["cancel_of_model"], {"model": name})
+            shadows.sync_stubs(connection, map(rows.model, connection.execute(_MODELS["list"])))
+
+    def begin_version(self, model: str, *, directory: str, options: Mapping[str, str]) -> records.VersionRecord:
+        """See Store."""
+        with self._database.change() as (connection, _):
+            _check_model(connection, model)
+            parameters = {"model": model, "directory": directory, "options": Jsonb(dict(options))}
+            return rows.version(connection.execute(_MODELS["begin_version"], parameters).fetchone())
+
+    def publish_version(self, model: str, version: int, outcome: records.TrainingOutcome, *, alias: str = LIVE,
+                        reason: str = "trained") -> records.VersionRecord:
+        """See Store."""
+        key = {"model": model, "version": version}
+        with self._database.change() as (connection, at):
+            _check_state(connection, model, version, "training")
+            row = connection.execute(_MODELS["publish"], key | rows.outcome_parameters(outcome)).fetchone()
+            _move_alias(connection, model, alias, version, at, reason)
+        return rows.version(row)
+
+    def fail_version(self, model: str, version: int, error: str) -> None:
+        """See Store."""
+        with self._database.change() as (connection, _):
+            _check_state(connection, model, version, "training")
+            connection.execute(_MODELS["set_version_state"],
+                               {"model": model, "version": version, "state": "failed", "error": error})
+
+    def retire_version(self, model: str, version: int) -> None:
+        """See Store."""
+        key = {"model": model, "version": version}
+        with self._database.change() as (connection, _):
+            _check_state(connection, model, version, "ready")
+            named = [row["alias"] for row in connection.execute(_MODELS["aliases_of_version"], key)]
+            if named:
+                raise records.still_named(model, version, named)
+            connection.execute(_MODELS["set_version_state"], key | {"state": "retired", "error": None})
+
+    def set_alias(self, model: str, alias: str, version: int, *, reason: str = "promoted") -> None:
+        """See Store."""
+        with self._database.change() as (connection, at):
+            _check_state(connection, model, version, "ready")
+            _move_alias(connection, model, alias, version, at, reason)
+
+    def drop_alias(self, model: str, alias: str) -> None:
+        """See Store."""
+        records.check_droppable(model, alias)
+        key = {"model": model, "alias": alias}
+        with self._database.change() as (connection, at):
+            _check_model(connection, model)
+            if connection.execute(_MODELS["drop_alias"], key).rowcount == 0:
+                raise records.unknown("alias", alias, model)
+            connection.execute(_MODELS["end_alias"], key | {"at": at})
+
+    def rollback(self, model: str, *, alias: str = LIVE) -> int:
+        """See Store."""
+        with self._database.change() as (connection, at):
+            _check_model(connection, model)
+            target = records.rollback_target(_history(connection, model, alias))
+            if target is None:
+                raise records.nothing_before(model, alias)
+            _check_state(connection, model, target, "ready")
+            _move_alias(connection, model, alias, target, at, records.ROLLBACK)
+        return target
+
+    def version_as_of(self, model: str, at: datetime, *, alias: str = LIVE) -> int:
+        """See Store."""
+        with self._database.transaction() as connection:
+            _check_model(connection, model)
+            return records.version_at(_history(connection, model, alias), at, model=model, alias=alias)
+
+    def version(self, model: str, version: int) -> records.VersionRecord:
+        """See Store."""
+        with self._database.transaction() as connection:
+            return _version(connection, model, version)
+
+    def versions(self, model: str) -> list[records.VersionRecord]:
+        """See Store."""
+        with self._database.transaction() as connection:
+            _check_model(connection, model)
+            return [rows.version(row) for row in connection.execute(_MODELS["list_versions"], {"model": model})]
+
+    def snapshot(self) -> records.Snapshot:
+        """See Store."""
+        with self._database.transaction() as connection:
+            connection.execute(_SCHEMA["one_moment"])
+            found = [connection.execute(sqlfiles.queries(f"catalog/{file}")[name]).fetchall()
+                     for file, name in rows.SNAPSHOT_STATEMENTS]
+        return rows.snapshot(*found)
+
+    def enqueue_job(self, job: records.NewJob) -> records.JobRecord:
+        """See Store."""
+        with self._database.transaction() as connection:
+            return rows.job(connection.execute(_JOBS["insert"], rows.job_parameters(job)).fetchone())
+
+    def claim_job(self) -> records.JobRecord | None:
+        """See Store."""
+        with self._database.transaction() as connection:
+            # Not one UPDATE: its trigger would tell of a change even when no row is there to be claimed.
+            queued = connection.execute(_JOBS["next_queued"]).fetchone()
+            return None if queued is None else rows.job(connection.execute(_JOBS["claim"], queued).fetchone())
+
+    def requeue_job(self, job: int) -> None:
+        """See Store."""
+        self._change_job(job, "requeue", {})
+
+    def update_job(self, job: int, *, state: records.JobState | None = None, flink_job_id: str | None = None,
+                   version: int | None = None, options: Mapping[str, Any] | None = None,
+                   progress: Mapping[str, Any] | None = None) -> None:
+        """See Store."""
+        self._change_job(job, "update", {"state": state, "flink_job_id": flink_job_id, "version": version,
+                                         "options": _json(options), "progress": _json(progress)})
+
+    def finish_job(self, job: int, state: records.JobEnd, *, result: Mapping[str, Any] | None = None,
+                   error: str | None = None, sqlstate: str | None = None) -> None:
+        """See Store."""
+        self._change_job(job, "finish", {"state": state, "result": _json(result), "error": error, "sqlstate": sqlstate})
+
+    def set_desired(self, job: int, desired: records.Desired) -> None:
+        """See Store."""
+        self._change_job(job, "set_desired", {"desired": desired})
+
+    def job(self, job: int) -> records.JobRecord:
+        """See Store."""
+        with self._database.transaction() as connection:
+            return _job(connection, job)
+
+    def jobs(self, *, states: Sequence[records.JobState] = (), model: str | None = None) -> list[records.JobRecord]:
+        """See Store."""
+        with self._database.transaction() as connection:
+            found = connection.execute(_JOBS["list"], {"states": list(states), "model": model})
+            return [rows.job(row) for row in found]
+
+    def record_metrics(self, metrics: Sequence[records.Metric]) -> None:
+        """See Store."""
+        with self._database.transaction() as connection:
+            for metric in metrics:
+                _check_model(connection, metric.model)
+                connection.execute(_MODELS["insert_metric"], rows.metric_parameters(metric))
+
+    def metrics(self, model: str) -> list[records.MetricRecord]:
+        """See Store."""
+        with self._database.transaction() as connection:
+            _check_model(connection, model)
+            return [rows.metric(row) for row in connection.execute(_MODELS["list_metrics"], {"model": model})]
+
+    def wait_for_change(self, channels: Sequence[Channel], timeout_s: float) -> set[Channel]:
+        """See Store; listens on a connection of its own, so that waiting holds nothing up."""
+        with self._listener_lock, translated():
+            if self._listener is None or self._listener.closed:
+                self._listener = self._database.connect()
+                self._listener.execute(_SCHEMA["listen_catalog"])
+                self._listener.execute(_SCHEMA["listen_jobs"])
+            changed: set[Channel] = set()
+            until = time.monotonic() + timeout_s
+            while not changed and (left := until - time.monotonic()) > 0:
+                for notify in self._listener.notifies(timeout=left, stop_after=1):
+                    changed |= {channel for channel in channels if notify.channel == f"flinkms_{channel}"}
+            return changed
+
+    def _change_job(self, job: int, statement: str, parameters: Mapping[str, Any]) -> None:
+        with self._database.transaction() as connection:
+            if connection.execute(_JOBS[statement], {"job": job, **parameters}).rowcount == 0:
+                raise records.job_ended(_job(connection, job))
+
+
+def _insert(connection: Connection, statement: str, parameters: Mapping[str, Any], kind: str) -> rows.Row:
+    try:
+        return connection.execute(statement, parameters).fetchone()
+    except psycopg.errors.UniqueViolation as error:
+        raise records.duplicate(kind, parameters["name"]) from error
+
+
+def _json(value: Mapping[str, Any] | None) -> Jsonb | None:
+    return None if value is None else Jsonb(dict(value))
+
+
+def _check_model(connection: Connection, model: str) -> None:
+    if connection.execute(_MODELS["get"], {"model": model}).fetchone() is None:
+        raise records.unknown("model", model)
+
+
+def _version(connection: Connection, model: str, version: int) -> records.VersionRecord:
+    _check_model(connection, model)
+    row = connection.execute(_MODELS["get_version"], {"model": model, "version": version}).fetchone()
+    if row is None:
+        raise records.unknown("version", str(version), model)
+    return rows.version(row)
+
+
+def _check_state(connection: Connection, model: str, version: int, needed: records.VersionState) -> None:
+    found = _version(connection, model, version)
+    if found.state != needed:
+        raise records.wrong_state(model, version, found.state, needed)
+
+
+def _move_alias(connection: Connection, model: str, alias: str, version: int, at: datetime, reason: str) -> None:
+    key = {"model": model, "alias": alias}
+    row = connection.execute(_MODELS["get_alias"], key).fetchone()
+    if row is not None and row["version"] == version:
+        return
+    connection.execute(_MODELS["set_alias"], key | {"version": version})
+    connection.execute(_MODELS["end_alias"], key | {"at": at})
+    connection.execute(_MODELS["start_alias"], key | {"version": version, "at": at, "reason": reason})
+
+
+def _history(connection: Connection, model: str, alias: str) -> list[records.AliasChange]:
+    found = connection.execute(_MODELS["history_of_alias"], {"model": model, "alias": alias})
+    return [rows.alias_change(row) for row in found]
+
+
+def _job(connection: Connection, job: int) -> records.JobRecord:
+    row = connection.execute(_JOBS["get"], {"job": job}).fetchone()
+    if row is None:
+        raise records.unknown("job", str(job))
+    return rows.job(row)

@@ -1,0 +1,136 @@
+"""Rows of the registry's tables to records, and records to statement parameters: the one place that knows both.
+
+Must not run statements; shared by the synchronous and the asynchronous store.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from psycopg.types.json import Jsonb
+
+from flinkms_sql.catalog.records import (
+    AliasChange,
+    Column,
+    JobRecord,
+    Metric,
+    MetricRecord,
+    ModelRecord,
+    NewJob,
+    Snapshot,
+    TableRecord,
+    TrainingOutcome,
+    VersionRecord,
+)
+from flinkms_sql.types import SqlType
+
+Row = Mapping[str, Any]
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def columns_json(columns: Sequence[Column]) -> Jsonb:
+    """Columns as they are stored: [{"name", "type"}], the type by its name in SqlType."""
+    return Jsonb([{"name": column.name, "type": column.type.name} for column in columns])
+
+
+def columns_of(stored: Iterable[Mapping[str, str]]) -> tuple[Column, ...]:
+    """The inverse of ``columns_json``."""
+    return tuple(Column(name=entry["name"], type=SqlType[entry["type"]]) for entry in stored)
+
+
+def table(row: Row) -> TableRecord:
+    """A row of flinkms.tables."""
+    return TableRecord(name=row["name"], kind=row["kind"], columns=columns_of(row["columns"]), options=row["options"],
+                       definition=row["definition"], path=row["path"], created_at=row["created_at"])
+
+
+def model(row: Row) -> ModelRecord:
+    """A row of flinkms.models."""
+    return ModelRecord(name=row["name"], algorithm=row["algorithm"], inputs=columns_of(row["inputs"]),
+                       outputs=columns_of(row["outputs"]), options=row["options"],
+                       training_query=row["training_query"], definition=row["definition"],
+                       recommends=row["recommends"], created_at=row["created_at"])
+
+
+def version(row: Row) -> VersionRecord:
+    """A row of flinkms.model_versions."""
+    outcome = None
+    if row["published_at"] is not None:
+        positions = {name: {partition: (at[0], at[1]) for partition, at in partitions.items()}
+                     for name, partitions in row["positions"].items()}
+        outcome = TrainingOutcome(training_rows=row["training_rows"], failed_rows=row["failed_rows"],
+                                  failures=row["failures"], duration_ms=row["duration_ms"],
+                                  code_hash=row["code_hash"], training_metrics=row["training_metrics"],
+                                  positions=positions)
+    return VersionRecord(model=row["model"], version=row["version"], state=row["state"], path=row["path"],
+                         options=row["options"], outcome=outcome, error=row["error"], created_at=row["created_at"],
+                         published_at=row["published_at"])
+
+
+def outcome_parameters(outcome: TrainingOutcome) -> dict[str, Any]:
+    """The columns that publishing sets."""
+    positions = {name: {partition: list(at) for partition, at in partitions.items()}
+                 for name, partitions in outcome.positions.items()}
+    return {"training_rows": outcome.training_rows, "failed_rows": outcome.failed_rows,
+            "failures": Jsonb(dict(outcome.failures)), "duration_ms": outcome.duration_ms,
+            "code_hash": outcome.code_hash, "training_metrics": Jsonb(dict(outcome.training_metrics)),
+            "positions": Jsonb(positions)}
+
+
+def alias_change(row: Row) -> AliasChange:
+    """A row of flinkms.alias_history."""
+    return AliasChange(**row)
+
+
+def job(row: Row) -> JobRecord:
+    """A row of flinkms.jobs."""
+    return JobRecord(**row)
+
+
+def job_parameters(new: NewJob) -> dict[str, Any]:
+    """The columns of a job that the caller gives."""
+    return {"kind": new.kind, "model": new.model, "version": new.version, "statement": new.statement,
+            "query": new.query, "options": Jsonb(dict(new.options)), "desired": new.desired}
+
+
+def metric(row: Row) -> MetricRecord:
+    """A row of flinkms.model_metrics."""
+    measured = Metric(model=row["model"], version=row["version"], metric=row["metric"], value=row["value"],
+                      row_count=row["row_count"], unknown_rows=row["unknown_rows"], failed_rows=row["failed_rows"])
+    return MetricRecord(measured=measured, measured_at=row["measured_at"])
+
+
+def metric_parameters(measured: Metric) -> dict[str, Any]:
+    """The columns of a measurement that the caller gives."""
+    return {"model": measured.model, "version": measured.version, "metric": measured.metric,
+            "value": measured.value, "row_count": measured.row_count, "unknown_rows": measured.unknown_rows,
+            "failed_rows": measured.failed_rows}
+
+
+SNAPSHOT_STATEMENTS = (("schema", "generation"), ("tables", "list"), ("models", "list"), ("models", "list_ready"),
+                       ("models", "list_aliases"), ("models", "list_history"))
+"""(file under sql/catalog/, statement) of a snapshot, in the order that ``snapshot`` takes their rows."""
+
+
+def snapshot(generation: Sequence[Row], tables: Sequence[Row], models: Sequence[Row], versions: Sequence[Row],
+             aliases: Sequence[Row], history: Sequence[Row]) -> Snapshot:
+    """The rows of SNAPSHOT_STATEMENTS, read in one repeatable-read transaction, as a Snapshot."""
+    changes = defaultdict(list)
+    for row in history:
+        changes[row["model"], row["alias"]].append(alias_change(row))
+    return Snapshot(
+        generation=generation[0]["value"],
+        tables=_frozen(map(table, tables), lambda record: record.name),
+        models=_frozen(map(model, models), lambda record: record.name),
+        versions=_frozen(map(version, versions), lambda record: (record.model, record.version)),
+        aliases=MappingProxyType({(row["model"], row["alias"]): row["version"] for row in aliases}),
+        history=MappingProxyType({key: tuple(entries) for key, entries in changes.items()}),
+    )
+
+
+def _frozen(records: Iterable[Value], key: Callable[[Value], Key]) -> Mapping[Key, Value]:
+    return MappingProxyType({key(record): record for record in records})

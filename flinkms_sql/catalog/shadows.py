@@ -1,0 +1,106 @@
+"""Shadows: what of Flink's world PostgreSQL shows, so that \\d, \\df, autocompletion and Describe work.
+
+Every stream or Flink table has an empty table in schema public that refuses writes; every signature of a model has
+stub functions that raise 0A000. Must not answer anything itself: a call that reaches a stub went to the wrong server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from flinkms_sql import sqlfiles
+from flinkms_sql.catalog.records import ModelRecord, TableRecord
+from flinkms_sql.types import BY_OID, SqlType
+
+COMMENTS = {"stream": "flinkms stream", "flink": "flinkms table: lives in Flink"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stub:
+    """One stub function. PostgreSQL tells functions apart by name and argument types, so those are its identity."""
+
+    function: str
+    arguments: tuple[SqlType, ...]
+    result: SqlType
+
+    @property
+    def identity(self) -> tuple[str, tuple[int, ...]]:
+        """Name and argument oids."""
+        return self.function, tuple(argument.value.oid for argument in self.arguments)
+
+
+def stubs_of(model: ModelRecord) -> Iterator[Stub]:
+    """The stubs that calls of this model need."""
+    inputs = tuple(column.type for column in model.inputs)
+    yield Stub(function="predict", arguments=(SqlType.STRING, *inputs), result=model.outputs[0].type)
+    if model.recommends:
+        owner, item = inputs
+        yield Stub(function="recommend", arguments=(SqlType.STRING, owner, SqlType.INT), result=item)
+        yield Stub(function="similar", arguments=(SqlType.STRING, item, SqlType.INT), result=item)
+
+
+def create_table(connection: psycopg.Connection, record: TableRecord) -> None:
+    """Create the empty table. Raises psycopg's DuplicateTable when the user has one of that name."""
+    table = sql.Identifier(record.name)
+    columns = sql.SQL(", ").join(_declared(column.name, column.type) for column in record.columns)
+    connection.execute(_template("create_table").format(table=table, columns=columns))
+    connection.execute(_template("comment_table").format(table=table, comment=sql.Literal(COMMENTS[record.kind])))
+    connection.execute(_template("refuse_writes").format(table=table))
+
+
+def drop_table(connection: psycopg.Connection, name: str) -> None:
+    """Drop the empty table. Raises psycopg's DependentObjectsStillExist when views use it."""
+    connection.execute(_template("drop_table").format(table=sql.Identifier(name)))
+
+
+def sync_stubs(connection: psycopg.Connection, models: Iterable[ModelRecord]) -> None:
+    """Create the stubs that these models need and drop those that none needs; a stub that a view uses stays.
+
+    Models of one signature share a stub; where their results differ, the first model's is declared: the frontend
+    describes each call itself.
+    """
+    wanted = {}
+    for model in models:
+        for stub in stubs_of(model):
+            wanted.setdefault(stub.identity, stub)
+    statements = sqlfiles.queries("catalog/shadows")
+    present = {(row["name"], tuple(row["arguments"])) for row in connection.execute(statements["list_stubs"])}
+    for identity, stub in wanted.items():
+        if identity not in present:
+            _create_stub(connection, stub)
+    for function, oids in present - wanted.keys():
+        arguments = [BY_OID[oid] for oid in oids]
+        try:
+            with connection.transaction():
+                connection.execute(_template("drop_function").format(function=sql.Identifier(function),
+                                                                     arguments=_types(arguments)))
+        except psycopg.errors.DependentObjectsStillExist:
+            continue
+
+
+def _create_stub(connection: psycopg.Connection, stub: Stub) -> None:
+    further = sql.SQL("").join(sql.SQL(", {}").format(_type(argument)) for argument in stub.arguments[1:])
+    connection.execute(_template(f"create_{stub.function}").format(
+        arguments=further, key=_type(stub.arguments[1]), item=_type(stub.result), result=_type(stub.result)))
+    connection.execute(_template("comment_function").format(function=sql.Identifier(stub.function),
+                                                            arguments=_types(stub.arguments)))
+
+
+def _template(name: str) -> sql.SQL:
+    return sql.SQL(sqlfiles.queries("catalog/shadows")[name])
+
+
+def _type(member: SqlType) -> sql.SQL:
+    return sql.SQL(member.value.postgres)
+
+
+def _types(members: Sequence[SqlType]) -> sql.Composed:
+    return sql.SQL(", ").join(_type(member) for member in members)
+
+
+def _declared(name: str, member: SqlType) -> sql.Composed:
+    return sql.SQL("{} {}").format(sql.Identifier(name), _type(member))

@@ -1,0 +1,127 @@
+"""What a registry can do: the protocol that PostgresStore and MemoryStore keep (tests/test_catalog_contract.py).
+
+Unknown names raise FlinkmsError 42704, taken ones 42710, operations at the wrong moment 55000; a lost connection is
+08006 and leaves nothing half done: every operation is one transaction. Stores may be shared between threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from flinkms_sql.catalog.records import (
+    LIVE,
+    Column,
+    Desired,
+    JobEnd,
+    JobRecord,
+    JobState,
+    Metric,
+    MetricRecord,
+    ModelRecord,
+    NewJob,
+    Snapshot,
+    TableKind,
+    TableRecord,
+    TrainingOutcome,
+    VersionRecord,
+)
+
+Channel = Literal["catalog", "jobs"]
+"""What changed: tables, models, versions or aliases; or jobs (their progress included)."""
+
+
+class Store(Protocol):
+    """The registry. Mutators return the new record where the caller needs what the store made up, else None."""
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date; names of the migrations applied now. Raises 55000 when an applied one changed."""
+
+    def close(self) -> None:
+        """Release connections; the store may be used again afterwards."""
+
+    def create_table(self, *, name: str, kind: TableKind, columns: Sequence[Column], options: Mapping[str, str],
+                     definition: str, path: str | None) -> TableRecord:
+        """Declare a stream or Flink table, and its shadow."""
+
+    def drop_table(self, name: str) -> None:
+        """Forget a table and its shadow; files stay."""
+
+    def create_model(self, *, name: str, algorithm: str, inputs: Sequence[Column], outputs: Sequence[Column],
+                     options: Mapping[str, str], training_query: str | None, definition: str,
+                     recommends: bool) -> ModelRecord:
+        """Declare a model, and the stub functions of its signature."""
+
+    def drop_model(self, name: str) -> None:
+        """Forget a model with its versions, aliases, history and metrics, and ask its jobs to end; files stay."""
+
+    def begin_version(self, model: str, *, directory: str, options: Mapping[str, str]) -> VersionRecord:
+        """Take the next version number; state training, path ``<directory>/v<number>``."""
+
+    def publish_version(self, model: str, version: int, outcome: TrainingOutcome, *, alias: str = LIVE,
+                        reason: str = "trained") -> VersionRecord:
+        """training -> ready, and the alias to it, in one transaction."""
+
+    def fail_version(self, model: str, version: int, error: str) -> None:
+        """training -> failed; aliases stay where they are."""
+
+    def retire_version(self, model: str, version: int) -> None:
+        """ready -> retired, so that its files may be deleted. Raises 55000 while an alias names it."""
+
+    def set_alias(self, model: str, alias: str, version: int, *, reason: str = "promoted") -> None:
+        """Let an alias name a ready version; nothing changes when it does already."""
+
+    def drop_alias(self, model: str, alias: str) -> None:
+        """Forget an alias; its history stays. Raises 55000 for the alias live."""
+
+    def rollback(self, model: str, *, alias: str = LIVE) -> int:
+        """Let an alias name the version it named before (see records.rollback_target); that version's number."""
+
+    def version_as_of(self, model: str, at: datetime, *, alias: str = LIVE) -> int:
+        """The version an alias named at a moment."""
+
+    def version(self, model: str, version: int) -> VersionRecord:
+        """One version in any state."""
+
+    def versions(self, model: str) -> list[VersionRecord]:
+        """All versions of a model, oldest first."""
+
+    def snapshot(self) -> Snapshot:
+        """Tables, models, ready versions, aliases and their history as of one moment."""
+
+    def enqueue_job(self, job: NewJob) -> JobRecord:
+        """Add a job in state queued."""
+
+    def claim_job(self) -> JobRecord | None:
+        """Take the oldest queued job that is not to be canceled: queued -> starting. No two callers get the same."""
+
+    def requeue_job(self, job: int) -> None:
+        """Back to queued, as after a lost cluster; the Flink job id is forgotten, options and progress stay."""
+
+    def update_job(self, job: int, *, state: JobState | None = None, flink_job_id: str | None = None,
+                   version: int | None = None, options: Mapping[str, Any] | None = None,
+                   progress: Mapping[str, Any] | None = None) -> None:
+        """Record what is given; None leaves a field as it is. Raises 55000 when the job has ended."""
+
+    def finish_job(self, job: int, state: JobEnd, *, result: Mapping[str, Any] | None = None,
+                   error: str | None = None, sqlstate: str | None = None) -> None:
+        """End a job. Raises 55000 when it has ended already."""
+
+    def set_desired(self, job: int, desired: Desired) -> None:
+        """Say what is wanted of a job; a queued one that is to be canceled is canceled at once."""
+
+    def job(self, job: int) -> JobRecord:
+        """One job."""
+
+    def jobs(self, *, states: Sequence[JobState] = (), model: str | None = None) -> list[JobRecord]:
+        """Jobs in any of the states (none given: all), of one model or of all, oldest first."""
+
+    def record_metrics(self, metrics: Sequence[Metric]) -> None:
+        """Add measurements, all at this moment."""
+
+    def metrics(self, model: str) -> list[MetricRecord]:
+        """Measurements of a model, oldest first."""
+
+    def wait_for_change(self, channels: Sequence[Channel], timeout_s: float) -> set[Channel]:
+        """Which of the channels changed since the last call, or the first call's start; empty after the timeout."""

@@ -1,0 +1,48 @@
+"""Start the control database, Flink, the jobs runner and the frontend, and keep them running."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from contextlib import closing
+
+from flinkms_sql.catalog.postgres import PostgresStore
+from flinkms_sql.runtime import background, doctor, parts, progress, state
+from flinkms_sql.runtime.supervisor import Supervisor
+from flinkms_sql.settings import DATABASE, Settings
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of ``up``."""
+    parser.add_argument("--detach", action="store_true", help="return once everything is ready; end it with flinkms down")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Runs until SIGINT or SIGTERM; with --detach until ready."""
+    with state.held(settings.run):
+        doctor.preflight(settings)
+    with progress.shown(sys.stdout, lambda: connection_hint(settings)) as report:
+        if arguments.detach:
+            # The options travel as variables, so that both take the same way.
+            os.environ.update(settings.environment())
+            background.detach([sys.executable, "-m", "flinkms_sql.cli", "up"], data_dir=settings.data_dir, report=report)
+            return 0
+        found, _ = parts.all_parts(settings, migrate=migrate, environment=os.environ)
+        supervisor = Supervisor(found, data_dir=settings.data_dir, report=report)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: supervisor.stop())
+        supervisor.run()
+    return 0
+
+
+def migrate(dsn: str) -> None:
+    """Bring the registry of a control database up to date."""
+    with closing(PostgresStore(dsn)) as store:
+        store.migrate()
+
+
+def connection_hint(settings: Settings) -> str:
+    """The command line that connects to the frontend."""
+    return f"psql 'host={settings.host} port={settings.port} user={DATABASE} dbname={DATABASE}'"

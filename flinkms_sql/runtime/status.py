@@ -1,0 +1,69 @@
+"""What runs over a data directory, as ``flinkms status`` prints it. Must not change anything."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from flinkms_sql.runtime import processes, state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartStatus:
+    """One part now. ``uptime_s`` is of its process; ``memory_mb`` is resident, with the processes below it."""
+
+    part: str
+    state: str
+    pid: int | None
+    uptime_s: int | None
+    memory_mb: int | None
+    restarts: int
+    address: str
+
+
+def read(data_dir: Path) -> list[PartStatus]:
+    """All parts, as last recorded; those whose process is gone are shown as stopped. Empty when nothing runs."""
+    last = state.read(data_dir / "run")
+    if last is None:
+        return []
+    supervised = state.is_held(data_dir / "run")
+    found = []
+    for part in last.parts:
+        process = part.process if part.process is not None and part.process.alive else None
+        phase = part.phase if supervised and (process is not None or part.process is None) else "stopped"
+        if process is not None and not supervised:
+            phase = "left over"
+        found.append(PartStatus(
+            part=part.name, state=phase, address=part.address, restarts=part.restarts,
+            pid=process.pid if process else None,
+            uptime_s=int(time.time() - process.started_at) if process else None,
+            memory_mb=round(processes.resident_mb(process.pid)) if process else None))
+    return found
+
+
+def as_json(parts: list[PartStatus]) -> str:
+    """The same for programs: a JSON array of objects."""
+    return json.dumps([asdict(part) for part in parts], indent=1)
+
+
+def as_text(parts: list[PartStatus]) -> str:
+    """An aligned table."""
+    header = ("part", "state", "pid", "uptime", "memory", "restarts", "address")
+    lines = [header, *(
+        (part.part, part.state, str(part.pid or ""), "" if part.uptime_s is None else _duration(part.uptime_s),
+         "" if part.memory_mb is None else f"{part.memory_mb} MB", str(part.restarts), part.address)
+        for part in parts)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+                     for line in lines)
+
+
+def _duration(seconds: int) -> str:
+    """1 h 02 min, 3 min 20 s, 12 s."""
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"

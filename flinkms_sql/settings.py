@@ -1,0 +1,137 @@
+"""Settings: one frozen value, from FLINKMS_* variables and command-line options, that every process starts from.
+
+Must not read the environment itself (the caller passes it) and must not create or look at any file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from flinkms_sql import errors
+from flinkms_sql.errors import FlinkmsError
+
+DATABASE = "flinkms"
+"""Name of the database, and of the role that owns it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where things are and how large they may be. ``from_environment`` and ``with_options`` validate."""
+
+    data_dir: Path = Path(".flinkms")
+    """All state: warehouse, control database, checkpoints, logs. FLINKMS_DATA_DIR, made absolute."""
+
+    host: str = "127.0.0.1"
+    """Address the frontend listens on."""
+
+    port: int = 5433
+    """TCP port the frontend listens on."""
+
+    control_dsn: str | None = None
+    """libpq connection string of the control database; None: embedded, started by ``flinkms up``."""
+
+    flink: str | None = None
+    """host:port of a session cluster's REST endpoint; None: embedded, started by ``flinkms up``."""
+
+    password_file: Path | None = None
+    """File with ``role:verifier`` lines; None: clients from this machine are trusted."""
+
+    jobmanager_memory_mb: int = 768
+    """Whole process, MiB: heap, metaspace and overhead. A session cluster that runs a dozen jobs needs 300 of heap."""
+
+    taskmanager_memory_mb: int = 1728
+    """Whole JVM process, MiB (Flink's own default). Its Python workers come on top, about 150 each."""
+
+    task_slots: int = 8
+    """Pipelines that run at once: four standing jobs of parallelism 2, or bulk jobs beside fewer of them."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Defaults overridden by FLINKMS_<FIELD> variables. Raises FlinkmsError 22023 naming the variable."""
+        given = {}
+        for field in fields(cls):
+            text = environment.get(variable(field.name))
+            if text:
+                given[field.name] = _parse(variable(field.name), text, _PARSERS[field.name])
+        return cls().with_options(given)
+
+    def with_options(self, options: Mapping[str, Any]) -> Settings:
+        """These settings with the options that are not None in place of their own."""
+        changed = replace(self, **{name: value for name, value in options.items() if value is not None})
+        return replace(changed, data_dir=Path(os.path.abspath(changed.data_dir.expanduser())))
+
+    def environment(self) -> dict[str, str]:
+        """FLINKMS_* variables from which a child process gets these settings back."""
+        return {variable(field.name): str(value) for field in fields(self)
+                if (value := getattr(self, field.name)) is not None}
+
+    @property
+    def warehouse(self) -> Path:
+        """Directory of streams and model logs (docs/modellog.md)."""
+        return self.data_dir / "warehouse"
+
+    @property
+    def logs(self) -> Path:
+        """Directory of one log file per part."""
+        return self.data_dir / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Directory of the supervisor's lock and state file."""
+        return self.data_dir / "run"
+
+
+def variable(field: str) -> str:
+    """The environment variable of a setting."""
+    return f"FLINKMS_{field.upper()}"
+
+
+def port_number(text: str) -> int:
+    """A TCP port. Raises ValueError."""
+    number = int(text)
+    if not 1 <= number <= 65535:
+        raise ValueError("a port is a number from 1 to 65535")
+    return number
+
+
+def memory_mb(text: str) -> int:
+    """A memory size in MiB. Raises ValueError."""
+    number = int(text)
+    if number < 512:
+        raise ValueError("a process of the cluster needs 512 MiB or more")
+    return number
+
+
+def slots(text: str) -> int:
+    """A number of task slots. Raises ValueError."""
+    number = int(text)
+    if not 1 <= number <= 1024:
+        raise ValueError("slots are a number from 1 to 1024")
+    return number
+
+
+def endpoint(text: str) -> str:
+    """A host:port. Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not host or not colon:
+        raise ValueError("an address is host:port")
+    port_number(port)
+    return text
+
+
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
+    "data_dir": Path, "host": str, "port": port_number, "control_dsn": str, "flink": endpoint, "password_file": Path,
+    "jobmanager_memory_mb": memory_mb, "taskmanager_memory_mb": memory_mb, "task_slots": slots,
+}
+
+
+def _parse(name: str, text: str, parser: Callable[[str], Any]) -> Any:
+    try:
+        return parser(text)
+    except ValueError as error:
+        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f"{name} is invalid: {text}",
+                           detail=str(error).capitalize() + ".") from error

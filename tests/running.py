@@ -1,0 +1,73 @@
+"""Parts that run while a test does: a supervisor in a thread, over a directory of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.runtime import postgres
+from flinkms_sql.runtime.part import Part
+from flinkms_sql.runtime.state import PartState
+from flinkms_sql.runtime.supervisor import Supervisor
+
+WAIT_S_MAX = 60.0
+
+
+@dataclass
+class Running:
+    """A supervisor in a thread; ``parts`` is what it reported last, ``error`` what it raised."""
+
+    supervisor: Supervisor | None = None
+    parts: dict[str, PartState] = field(default_factory=dict)
+    error: FlinkmsError | None = None
+
+    def report(self, parts: Sequence[PartState]) -> None:
+        self.parts = {part.name: part for part in parts}
+
+    def run(self) -> None:
+        try:
+            self.supervisor.run()
+        except FlinkmsError as error:
+            self.error = error
+
+    def wait_ready(self) -> None:
+        """Wait until every part is ready."""
+        wait_for(lambda: self.error or (self.parts and all(part.phase == "ready" for part in self.parts.values())))
+        if self.error:
+            raise self.error
+
+
+def wait_for(condition: Callable[[], object], wait_s: float = WAIT_S_MAX) -> None:
+    """Wait until a condition holds. Raises AssertionError when it never does."""
+    until = time.monotonic() + wait_s
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)
+
+
+@contextmanager
+def running(parts: Sequence[Part], data_dir: Path) -> Iterator[Running]:
+    """Run parts; on leaving, nothing of them is left."""
+    held = Running()
+    held.supervisor = Supervisor(parts, data_dir=data_dir, report=held.report)
+    thread = threading.Thread(target=held.run)
+    thread.start()
+    try:
+        yield held
+    finally:
+        held.supervisor.stop()
+        thread.join(WAIT_S_MAX)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def running_postgres(data_dir: Path) -> Iterator[str]:
+    """An embedded PostgreSQL without the registry: its connection string."""
+    with running([postgres.part(data_dir)], data_dir) as held:
+        held.wait_ready()
+        yield postgres.dsn(data_dir)
