@@ -9,11 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from flinkms_sql import sqlfiles
 from flinkms_sql.server.link import BackendAddress
 
 SHADOWS = """
-CREATE SCHEMA flinkms;
-CREATE TABLE flinkms.models (name text PRIMARY KEY, algorithm text);
 CREATE FUNCTION predict(model text, user_id bigint, item_id bigint) RETURNS double precision LANGUAGE plpgsql AS
   'BEGIN RAISE EXCEPTION ''predict was relayed''; END';
 CREATE TABLE rating_events (user_id bigint, item_id bigint, rating double precision, note text);
@@ -32,6 +31,8 @@ def control_database(directory: Path) -> Iterator[BackendAddress]:
         with psycopg.connect(host=socket, user="postgres", dbname="postgres", autocommit=True) as connection:
             connection.execute("CREATE DATABASE flinkms")
         with psycopg.connect(host=socket, user="postgres", dbname="flinkms", autocommit=True) as connection:
+            for name in ("0001_registry", "0003_missing_prediction"):
+                connection.execute(sqlfiles.load(f"catalog/{name}"))
             connection.execute(SHADOWS)
         yield BackendAddress(host=socket, user="postgres", database="flinkms")
     finally:
