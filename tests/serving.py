@@ -46,7 +46,9 @@ EVENTS = TableSignature(
 class Catalogs:
     """The catalog of a test, which may change it."""
 
-    catalog: Catalog = Catalog(model_signatures=(REC,), table_signatures=(EVENTS,), generation=1)
+    catalog: Catalog = field(
+        default_factory=lambda: Catalog(model_signatures=(REC,), table_signatures=(EVENTS,), generation=1)
+    )
 
     def current(self) -> Catalog:
         return self.catalog

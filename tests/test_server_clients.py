@@ -86,7 +86,7 @@ class TestPsql:
         assert shown in psql(running, command)
 
     def test_several_statements_in_one_query(self, running, expected):
-        shown = psql(running, f"SELECT 1 AS a; SELECT predict('rec', 42, 7); SELECT count(*) FROM movies")
+        shown = psql(running, "SELECT 1 AS a; SELECT predict('rec', 42, 7); SELECT count(*) FROM movies")
         assert shown.split() == ["1", repr(expected), "50"]
 
     def test_a_failure_rolls_back_the_whole_text(self, running):
@@ -231,7 +231,6 @@ class TestPsycopg:
             before = connection.execute("INSERT INTO movies VALUES (903, 'x', 1)")
             connection.execute("SELECT predict('nope', 1, 2)")
             connection.execute("INSERT INTO movies VALUES (904, 'x', 1)")
-            before.fetchone
         count = connection.execute("SELECT count(*) FROM movies WHERE item_id IN (903, 904)").fetchone()
         assert count == (0,) and connection.info.transaction_status == pq.TransactionStatus.IDLE
 

@@ -24,7 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print one line per metric; how far the job is goes to standard error."""
-    statement = EvaluateModel(address=parse_address(arguments.model), query=read_flink_query(arguments.query), position=1)
+    statement = EvaluateModel(address=parse_address(arguments.model), query=read_flink_query(arguments.query, 1),
+                              position=1)
     shown = None
     with open_deployer(settings) as deployer:
         for event in deployer.execute(statement, arguments.query):
