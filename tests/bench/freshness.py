@@ -18,12 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import psycopg
+from typing_extensions import Self
 
 from tests.bench.factors import MODEL, generate
 from tests.bench.report import Goal, Report, Table, hash_of, percentiles
 from tests.bench.statements import queries
 from tests.deployment import Deployment, deployed
-from typing_extensions import Self
 
 SEED = 3
 ASK_PAUSE_S = 0.0005
