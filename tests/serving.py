@@ -15,7 +15,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.signatures import Catalog, ModelSignature, TableSignature
 from flinkms_sql.query.statements.statement import DropModel, EvaluateModel, RefreshModel
-from flinkms_sql.server.link import BackendAddress
+from flinkms_sql.server.address import BackendAddress
 from flinkms_sql.server.listener import Server, serve
 from flinkms_sql.server.services import Done, Progress, Rows, Services
 from flinkms_sql.server.settings import FrontendSettings
