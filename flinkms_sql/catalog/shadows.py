@@ -42,7 +42,9 @@ def stubs_of(model: ModelRecord) -> Iterator[Stub]:
     inputs = tuple(column.type for column in model.inputs)
     yield Stub(function="predict", arguments=(SqlType.STRING, *inputs), result=model.outputs[0].type)
     if model.recommends:
-        (owner, item), column = inputs, model.inputs[1].name
+        (owner, item), name = inputs, model.inputs[1].name
+        # A result column may not be called as one of the function's own arguments.
+        column = f"{name}_" if name in ("model", "key", "k") else name
         yield Stub(function="recommend", arguments=(SqlType.STRING, owner, SqlType.INT), result=item, column=column)
         yield Stub(function="similar", arguments=(SqlType.STRING, item, SqlType.INT), result=item, column=column)
 
