@@ -164,7 +164,9 @@ class Session(asyncio.Protocol):
             relay.forward_copy(self.link, request.frame)
 
     def _settle(self) -> None:
-        self.flush()
+        # CommandComplete of an INSERT waits for the Sync, which waits until the rows are durable.
+        if not self.inserts.waiting or self.in_block:
+            self.flush()
         if self._task is None and not self.ended:
             self._read(True)
             open_series = self.link is not None and self.link.series_open
@@ -200,7 +202,9 @@ class Session(asyncio.Protocol):
                 if not self._canceled or self.ended:
                     raise
                 self._canceled = False
-                more = failures.report(self, FlinkmsError(errors.QUERY_CANCELED, "canceling statement due to user request"))
+                more = failures.report(
+                    self, FlinkmsError(errors.QUERY_CANCELED, "canceling statement due to user request")
+                )
             except Exception as error:  # noqa: BLE001 - see _pump
                 more = failures.report(self, error)
         self._task = None
@@ -310,6 +314,11 @@ class Session(asyncio.Protocol):
         return self.control.status if self.link is None else self.link.status
 
     @property
+    def busy(self) -> bool:
+        """Whether a request is being carried out that the next one has to wait for."""
+        return self._task is not None or self.hot.waiting
+
+    @property
     def in_block(self) -> bool:
         """Whether a transaction block is open, so that nothing is final before its end."""
         return self.status != "idle"
@@ -393,4 +402,3 @@ class Session(asyncio.Protocol):
         encrypted = await asyncio.get_running_loop().start_tls(self.transport, self, context, server_side=True)
         assert encrypted is not None
         self.connection_made(encrypted)
-
