@@ -79,7 +79,8 @@ def _jdk_candidates() -> list[Path]:
 
 def _javac_release(home: Path) -> int | None:
     try:
-        answer = subprocess.run([home / "bin/javac", "-version"], capture_output=True, text=True, timeout=60)
+        command = [home / "bin/javac", "-version"]
+        answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r"javac (\d+)", answer.stdout + answer.stderr)
@@ -104,7 +105,7 @@ def compile_java(sources: list[Path], target: Path, class_path: list[Path]) -> s
         find_jdk() / "bin/javac", "--release", str(JDK_MIN), "-Xlint:all,-processing,-classfile,-options",
         "-encoding", "UTF-8", "-d", target, "-cp", os.pathsep.join(map(str, class_path)), *sorted(sources),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS_MAX)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=COMPILE_SECONDS_MAX)
     if done.returncode != 0:
         raise BuildError(f"javac failed:\n{done.stdout}{done.stderr}")
     return done.stdout + done.stderr

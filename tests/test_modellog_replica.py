@@ -102,9 +102,10 @@ class Run:
             case "restore":
                 kept = max(self.committed, len(self.history) - 1 - argument)
                 parent, state = self.history[kept]
-                self.history[kept + 1 :] = [(self.log.begin(parent), state)]
-                self.committed = len(self.history) - 1
-                self.log.commit()
+                begun = self.log.begin(parent)
+                self.log.commit()  # as the sink does; the end of the parent and the begin of its child are one place
+                self.history[kept:] = [(parent if argument % 2 else begun, state)]
+                self.committed = kept
             case "commit":
                 self.committed = len(self.history) - 1
                 self.log.commit()
@@ -166,6 +167,23 @@ def test_superseded_updates_new_keys_and_deletes_are_taken_back_without_a_reload
     assert state_of(run.replicas[0])[0] == (1.0, 1)
 
 
+def test_what_a_restored_writer_commits_is_not_forgotten_before_it_is_followed(run: Run) -> None:
+    replica = run.replicas[0]
+    run.step("write", [(1, 0, 1, 1.0)])
+    run.clock.now = 1.0
+    replica.poll()
+    table = replica.tables["t"]
+    run.clock.now = 1.24
+    replica.poll()
+    run.step("write", [(1, 0, 2, 2.0)])
+    run.step("write", [(1, 0, 3, 3.0)])
+    run.step("restore", 1)
+    run.clock.now = 1.26
+    assert replica.poll() == 2
+    run.step("poll", None)
+    assert replica.tables["t"] is table
+
+
 def test_a_restore_to_before_what_was_committed_loads_the_table_again(run: Run) -> None:
     run.step("write", [(1, 0, 1, 1.0)])
     run.step("write", [(1, 0, 2, 2.0), (1, 8, 1, 3.0)])
@@ -200,7 +218,7 @@ def test_a_restore_to_before_the_base_is_an_error(run: Run) -> None:
     run.step("compact", None)
     run.committed = 0
     run.step("restore", 1)
-    with pytest.raises(FlinkmsError, match="its base holds updates that were taken out of the log"):
+    with pytest.raises(FlinkmsError, match="base holds updates that were taken out of this log"):
         poll_all(run.replicas[0], run.clock)
 
 
@@ -274,7 +292,14 @@ def test_a_frame_that_does_not_fit_the_table_is_damage(run: Run, frame: bytes, m
 
 
 @pytest.mark.parametrize(
-    "name", ["version.json", "t/manifest.json", "t/base-000001/base.json", "t/base-000001/keys.i64", "t/base-000001/rows.f32"]
+    "name",
+    [
+        "version.json",
+        "t/manifest.json",
+        "t/base-000001/base.json",
+        "t/base-000001/keys.i64",
+        "t/base-000001/rows.f32",
+    ],
 )
 def test_a_missing_file_is_named(run: Run, name: str) -> None:
     (run.path / name).unlink()

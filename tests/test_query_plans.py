@@ -23,7 +23,11 @@ from flinkms_sql.types import SqlType
 from tests.golden import ROOT
 from tests.query_catalog import CATALOG
 
-CLIENT_QUERIES = (ROOT / "client_queries.sql").read_text(encoding="utf-8").strip().split("\n\n")
+CLIENT_QUERIES = [
+    text
+    for path in sorted((ROOT / "clients").glob("*.sql"))
+    for text in path.read_text(encoding="utf-8").strip().split("\n\n")
+]
 """What psql's backslash commands, SQLAlchemy's inspector and asyncpg send, as PostgreSQL logged it."""
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -59,6 +60,19 @@ def test_an_interrupted_first_start_leaves_nothing_behind(tmp_path: Path) -> Non
     (half_made / "PG_VERSION").write_text("18\n")
     with running_postgres(tmp_path) as dsn, psycopg.connect(dsn) as connection:
         assert connection.execute("SHOW server_version_num").fetchone()[0].startswith("18")
+
+
+def test_the_pid_of_a_dead_server_may_be_a_zombie_or_somebody_elses(tmp_path: Path) -> None:
+    with running_postgres(tmp_path):
+        pass
+    zombie = subprocess.Popen(["true"])
+    wait_for(lambda: psutil.Process(zombie.pid).status() == psutil.STATUS_ZOMBIE)
+    for pid in (zombie.pid, os.getpid()):
+        for file in ("data/postmaster.pid", f"socket/{postgres.SOCKET_NAME}.lock"):
+            (tmp_path / "postgres" / file).write_text(f"{pid}\n")
+        with running_postgres(tmp_path) as dsn, psycopg.connect(dsn) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    zombie.wait()
 
 
 def test_what_was_committed_survives_kill_9_of_supervisor_and_server_together(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def python(name: str, code: str, **given: object) -> Part:
 
 
 def sleeper(name: str, **given: object) -> Part:
-    return Part(name=name, command=("sleep", "600"), address="here", **given)
+    return Part(name=name, command=("sleep", "600"), address="here", **{"ready": lambda pid: True, **given})
 
 
 def test_a_part_starts_after_those_it_needs_and_ends_before_them(tmp_path: Path) -> None:
@@ -82,7 +82,8 @@ def test_a_part_that_dies_is_restarted_and_the_others_stay(tmp_path: Path) -> No
 
 
 def test_up_gives_up_on_a_part_that_never_gets_ready(tmp_path: Path) -> None:
-    with running([sleeper("good"), python("bad", "import sys; print('no room at the inn'); sys.exit(7)")],
+    with running([sleeper("good"), python("bad", "import sys; print('no room at the inn'); sys.exit(7)",
+                                        ready=lambda pid: False)],
                  tmp_path) as held:
         wait_for(lambda: held.error)
     assert held.error.sqlstate == errors.CANNOT_CONNECT_NOW
@@ -93,7 +94,7 @@ def test_up_gives_up_on_a_part_that_never_gets_ready(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
     code = "import sys; print('could not write: No space left on device'); sys.exit(1)"
-    with running([python("bad", code)], tmp_path) as held:
+    with running([python("bad", code, ready=lambda pid: False)], tmp_path) as held:
         wait_for(lambda: held.error)
     assert held.error.sqlstate == errors.DISK_FULL
     assert held.error.message == "bad ended with exit code 1: the disk is full"
@@ -114,6 +115,12 @@ def test_an_error_while_preparing_is_the_error_of_up(tmp_path: Path) -> None:
     assert held.error.message == "not here"
 
 
+def test_a_part_without_a_probe_is_ready_when_it_has_settled(tmp_path: Path) -> None:
+    with running([sleeper("silent", ready=None)], tmp_path) as held:
+        held.wait_ready()
+        assert held.parts["silent"].ready_ms >= 1000
+
+
 def test_what_runs_already_is_only_waited_for(tmp_path: Path) -> None:
     asked = iter([False, True])
     with running([Part(name="outside", command=(), address="db:5432", ready=lambda pid: next(asked)),
@@ -131,7 +138,7 @@ def test_a_part_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 
 
 def test_what_a_part_started_does_not_outlive_it(tmp_path: Path) -> None:
-    with running([python("parent", PARENT)], tmp_path) as held:
+    with running([python("parent", PARENT, ready=lambda pid: True)], tmp_path) as held:
         held.wait_ready()
         wait_for(lambda: len(processes.descendants(tmp_path)) == 2)
         family = processes.descendants(tmp_path)

@@ -19,9 +19,9 @@ import numpy as np
 from udfs.als_fit import Settings, fit_factors
 from udfs.block import Column
 from udfs.deltas import clipped, damped, sum_by_key
+from udfs.metrics import MetricFunction, mae, rmse
 from udfs.model import (
     ArgumentError,
-    DivergedError,
     Fitted,
     ModelView,
     Option,
@@ -31,7 +31,7 @@ from udfs.model import (
     TableSpec,
     TableView,
 )
-from udfs.observations import factorize, key_values, label_values, present, usable_rows
+from udfs.observations import factorize, key_values, label_values, moments, present, usable_rows
 from udfs.options import parse_options
 from udfs.ranking import top_places
 
@@ -48,7 +48,7 @@ _OPTIONS = (
            description="Penalty on biases in training: as many further observations of an average label."),
     Option(name="iterations", default="10", kind="int", low=1, high=1000,
            description="Training iterations, each over users and items."),
-    Option(name="seed", default="0", kind="int", low=0, high=2**63 - 1, description="Seed of the first item factors."),
+    Option(name="seed", default="0", kind="int", low=0, high=2**31 - 1, description="Seed of the first item factors."),
     Option(name="cold_start", default="mean", kind="choice", choices=("mean", "null", "error"),
            description="What an unknown user or item is answered with: its side's mean row, NULL, or an error."),
     Option(name="user_learning_rate", default="0.05", low=0, high=10, description="Step of a user's row in learning."),
@@ -120,10 +120,7 @@ class Als:
         values = label_values(label)[usable]
         order = np.lexsort((values, item, user))
         user, item, values = user[order], item[order], values[order]
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean, scale = float(values.mean()), float(values.std()) or 1.0
-        if not np.isfinite(mean) or not np.isfinite(scale):
-            raise DivergedError("training diverged before iteration 1: the variance of the label overflows")
+        mean, scale = moments(values)
         found = fit_factors(
             user, item, (values - mean) / scale, (len(user_keys), len(item_keys)), self.settings,
             lambda done, total, metrics: progress(done, total, {"rmse": metrics["rmse"] * scale}),
@@ -159,6 +156,20 @@ class Als:
             if new_items is not None:
                 valid = self._without(new_items, valid, items, "item")
         return Column(scores) if valid is None else Column(np.where(valid, scores, 0.0), valid)
+
+    def unknown(self, view: ModelView, args: Sequence[Column]) -> np.ndarray:
+        """bool[n]: rows of a user or an item without a row of its own."""
+        columns = _exactly(args, 2)
+        found = np.zeros(len(columns[0]), bool)
+        for side, name in enumerate(SIDES):
+            keys = columns[side]
+            new = view.tables[name].find(key_values(keys, self.kinds[side], side)) < 0
+            found |= new if keys.valid is None else new & keys.valid
+        return found
+
+    def metrics(self, view: ModelView) -> Sequence[MetricFunction]:
+        """Root mean squared and mean absolute error."""
+        return rmse, mae
 
     def _without(self, new: np.ndarray, valid: np.ndarray | None, keys: Column, noun: str) -> np.ndarray:
         """Validity with rows of unknown keys made NULL; raises ArgumentError instead under ``cold_start = error``."""

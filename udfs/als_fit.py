@@ -85,7 +85,12 @@ class _Side:
 
 
 def fit_factors(
-    user: np.ndarray, item: np.ndarray, label: np.ndarray, sizes: tuple[int, int], settings: Settings, progress: Progress
+    user: np.ndarray,
+    item: np.ndarray,
+    label: np.ndarray,
+    sizes: tuple[int, int],
+    settings: Settings,
+    progress: Progress,
 ) -> Factors:
     """Fit to observations (int64[n], int64[n], float64[n]); ``sizes`` are the numbers of users and items.
 

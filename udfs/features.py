@@ -31,7 +31,7 @@ NOT_FINITE_INPUT = "input is not finite"
 
 _NUMBERS = frozenset({"BOOLEAN", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE"})
 _REALS = frozenset({"FLOAT_ARRAY", "DOUBLE_ARRAY"})
-_INDICES = frozenset({"INT_ARRAY", "BIGINT_ARRAY"})
+_INDICES = frozenset({"SMALLINT_ARRAY", "INT_ARRAY", "BIGINT_ARRAY"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,9 @@ def input_shape(algorithm: str, input_types: Sequence[str]) -> Shape:
         return "array"
     if len(kinds) == 2 and kinds[0] in _INDICES and kinds[1] in _REALS:
         return "sparse"
-    raise OptionError("algorithm", f'algorithm "{algorithm}" takes numeric columns, or one ARRAY<FLOAT or DOUBLE>, or '
-                      f"ARRAY<INT or BIGINT> indices and ARRAY<FLOAT or DOUBLE> values, not ({', '.join(kinds)})")  # fmt: skip
+    raise OptionError("algorithm", f'algorithm "{algorithm}" takes numeric columns, or one ARRAY<FLOAT or DOUBLE>, '
+                      "or ARRAY<INT or BIGINT> indices and ARRAY<FLOAT or DOUBLE> values, "
+                      f"not ({', '.join(kinds)})")  # fmt: skip
 
 
 def read_features(

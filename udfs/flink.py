@@ -1,8 +1,8 @@
 """Training inside a Flink job: udfs/training.py as a vectorized Python aggregate function.
 
-The only file here that imports pyflink. The function gets a whole group of packed blocks as one pandas Series, so Flink
-moves blocks and not rows to its Python worker. What happens is appended to a file of JSON lines, because a Flink job has
-no other way to tell: progress while it trains, and what kind of error ended it.
+The only file here that imports pyflink. The function gets a whole group of packed blocks as one pandas Series, so
+Flink moves blocks and not rows to its Python worker. What happens is appended to a file of JSON lines, because a Flink
+job has no other way to tell: progress while it trains, and what kind of error ended it.
 """
 
 from __future__ import annotations

@@ -55,8 +55,9 @@ class PlantedRatings:
 
     def ratings(self, rows: int, first_block: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The chunks as three whole arrays."""
-        chunks = list(self.chunks(rows, first_block))
-        return tuple(np.concatenate(arrays) for arrays in zip(*chunks, strict=True))
+        empty = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+        user, item, rating = zip(empty, *self.chunks(rows, first_block), strict=True)
+        return np.concatenate(user), np.concatenate(item), np.concatenate(rating)
 
     def _side(self, side: int, size: int) -> tuple[np.ndarray, np.ndarray]:
         """(float64[size, rank] factors, float64[size] biases); the dot product of two sides deviates by ``signal``."""

@@ -30,8 +30,9 @@ from udfs.features import (
     row_digests,
 )
 from udfs.linear_fit import CURVATURES, LOSSES, minimise, sigmoid
-from udfs.model import ArgumentError, Fitted, ModelView, Option, OptionError, Progress, Push, TableSpec
-from udfs.observations import exclude, label_values, present, usable_rows
+from udfs.metrics import MetricFunction, accuracy, classified, log_loss, mae, rmse
+from udfs.model import ArgumentError, DivergedError, Fitted, ModelView, Option, OptionError, Progress, Push, TableSpec
+from udfs.observations import exclude, label_values, moments, present, usable_rows
 from udfs.options import parse_options
 from udfs.weights import RANGE, class_keys, to_ranges, weights_of
 
@@ -56,8 +57,8 @@ def _output(*choices: str) -> Option:
                   description="What predict answers: the label, the decision value, or its probability.")  # fmt: skip
 
 
-_THRESHOLD = Option(name="threshold", default="0", description="Decision value above which a row is of the higher label "
-                    "(two labels).")  # fmt: skip
+_THRESHOLD = Option(name="threshold", default="0",
+                    description="Decision value above which a row is of the higher of two labels.")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ class Linear:
         values |= parse_options(cls.algorithm, cls._declared, options)
         shape = input_shape(cls.algorithm, input_types)
         if shape == "columns" and len(input_types) > DENSE_FEATURES_MAX:
-            raise OptionError("algorithm", f"{len(input_types)} inputs, at most {DENSE_FEATURES_MAX} columns are possible")
+            raise OptionError("algorithm", f"{len(input_types)} inputs; at most {DENSE_FEATURES_MAX} are possible")
         values["standardize"] = values["standardize"] == "true"
         return cls(shape=shape, width=len(input_types) if shape == "columns" else None, **values)
 
@@ -128,13 +129,18 @@ class Linear:
     ) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, float], dict[str, np.ndarray]]:
         """((keys, rows), metrics, constants) of usable observations."""
         classes = None if self.algorithm == "ridge" else _classes(label)
-        label_center, label_scale = (0.0, 1.0) if classes is not None else (float(label.mean()), float(label.std()) or 1.0)
+        label_center, label_scale = moments(label) if classes is None else (0.0, 1.0)
         targets = (label[:, None] - label_center) / label_scale if classes is None else _targets(label, classes)
         design, positions, centers, scales = _design(features, self.standardize)
         found = minimise(design, targets, self.loss, self.regularization, self.iterations, progress)
-        weights = found.weights * label_scale / scales[:, None]
-        weights[0] += label_center - centers @ weights
-        metrics = {"objective": found.objective, "iterations": float(found.iterations), "converged": float(found.converged)}
+        with np.errstate(over="ignore", invalid="ignore"):
+            weights = found.weights * label_scale / scales[:, None]
+            weights[0] += label_center - centers @ weights
+            keys, rows = to_ranges(positions, weights)
+        if not np.isfinite(rows).all():
+            raise DivergedError(f"training diverged in iteration {found.iterations}: a weight overflows float32")
+        metrics = {"objective": found.objective, "iterations": float(found.iterations)}
+        metrics["converged"] = float(found.converged)
         scores = np.asarray(design @ found.weights)
         if classes is None:
             metrics["rmse"] = label_scale * float(np.sqrt(np.mean(np.square(scores - targets))))
@@ -148,7 +154,7 @@ class Linear:
             "centers": centers[1:] if dense else np.empty(0),
             "scales": scales[1:] if dense else np.empty(0),
         }
-        return to_ranges(positions, weights), metrics, constants
+        return (keys, rows), metrics, constants
 
     def predict(self, view: ModelView, args: Sequence[Column]) -> Column:
         """DOUBLE per row as ``output`` says; NULL for a NULL input and where a feature (so the decision) is not finite.
@@ -167,6 +173,21 @@ class Linear:
         values = np.zeros(len(kept))
         values[kept] = answers[finite]
         return Column(values, kept)
+
+    def unknown(self, view: ModelView, args: Sequence[Column]) -> np.ndarray:
+        """bool[n]: none; a feature that was never seen weighs nothing, it is no key."""
+        return np.zeros(len(args[0]), bool)
+
+    def metrics(self, view: ModelView) -> Sequence[MetricFunction]:
+        """Of a classifier its accuracy and, for probabilities of two classes, log loss; else errors of a number."""
+        labels = view.constants["labels"]
+        if len(labels) and self.output == "class":
+            return (accuracy,)
+        if len(labels) != 2:
+            return rmse, mae
+        if self.output == "probability":
+            return classified(labels, float(sigmoid(np.float64(self.threshold)))), log_loss
+        return (classified(labels, self.threshold),)
 
     def _answers(self, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """float64[n] of the decision values [n, c]."""
@@ -317,23 +338,24 @@ def _pick(scores: np.ndarray, labels: np.ndarray, threshold: float) -> np.ndarra
 
 def _design(features: Features, standardize: bool) -> tuple[object, np.ndarray, np.ndarray, np.ndarray]:
     """(design matrix, weight position of each of its columns, centers, scales), the first column the ones."""
-    if features.positions is None:
-        matrix = features.matrix()
-        centers, scales = np.zeros(matrix.shape[1]), np.ones(matrix.shape[1])
-        with np.errstate(over="ignore", invalid="ignore"):
-            if standardize:
-                centers[1:], scales[1:] = matrix[:, 1:].mean(axis=0), matrix[:, 1:].std(axis=0)
-                scales[scales == 0] = 1.0
-            return (matrix - centers) / scales, np.arange(matrix.shape[1]), centers, scales
+    dense = features.positions is None
+    with np.errstate(over="ignore", invalid="ignore"):
+        if dense:
+            matrix = features.matrix()
+            positions = np.arange(matrix.shape[1])
+            centers, scales = matrix.mean(axis=0), matrix.std(axis=0)
+        else:
+            positions, codes = np.unique(features.positions, return_inverse=True)
+            squares = np.bincount(codes, np.square(features.values))
+            centers, scales = np.zeros(len(positions)), np.sqrt(squares / len(features))
+    if not standardize:
+        centers, scales = np.zeros(len(positions)), np.ones(len(positions))
+    if not np.isfinite(scales).all():
+        raise DivergedError("training diverged before iteration 1: the variance of a feature overflows")
+    centers[0], scales[0], scales[scales == 0] = 0.0, 1.0, 1.0
+    if dense:
+        return (matrix - centers) / scales, positions, centers, scales
     from scipy.sparse import csr_array  # only training on sparse rows needs scipy.sparse
 
-    positions, codes = np.unique(features.positions, return_inverse=True)
-    scales = np.ones(len(positions))
-    values = features.values
-    with np.errstate(over="ignore", invalid="ignore"):
-        if standardize:
-            scales[1:] = np.sqrt(np.bincount(codes, np.square(values))[1:] / len(features))
-            scales[scales == 0] = 1.0
-        design = csr_array((values / scales[codes], codes, np.append(features.starts, len(values))),
-                           shape=(len(features), len(positions)))  # fmt: skip
-    return design, positions, np.zeros(len(positions)), scales
+    values, starts = features.values / scales[codes], np.append(features.starts, len(features.values))
+    return csr_array((values, codes, starts), shape=(len(features), len(positions))), positions, centers, scales

@@ -1,9 +1,9 @@
 """Fitting linear models: one convex objective per loss, minimised by L-BFGS.
 
 Must not know columns, tables or ranges. With n rows x and one weight vector per target column the objective is
-½ · regularization · ‖weights‖² + Σ loss: scikit-learn's C = 1 / regularization, alpha = regularization. The hinge losses
-penalise the intercept too, as liblinear does (Fan et al. 2008), the others do not. Multiclass squared hinge and hinge
-are one versus rest; multiclass logistic is softmax.
+½ · regularization · ‖weights‖² + Σ loss: regularization is scikit-learn's alpha and 1 / C. The hinge losses penalise the
+intercept too, as liblinear does (Fan et al. 2008), the others do not. Multiclass squared hinge and hinge are one versus
+rest; multiclass logistic is softmax.
 """
 
 from __future__ import annotations
@@ -121,4 +121,5 @@ def minimise(
             options={"maxiter": iterations, "maxfun": 20 * iterations + 100, "gtol": GRADIENT_TOLERANCE,
                      "ftol": 1e-12, "maxcor": CORRECTIONS},
         )  # fmt: skip
-    return Solution(weights=found.x.reshape(shape), objective=float(found.fun), iterations=done, converged=found.success)
+    weights = found.x.reshape(shape)
+    return Solution(weights=weights, objective=float(found.fun), iterations=done, converged=bool(found.success))

@@ -14,7 +14,7 @@ import numpy as np
 from udfs.block import Column
 
 PROBABILITY_MIN = 1e-15
-"""Probabilities are held within this distance of 0 and 1, so that one certain mistake does not make log loss infinite."""
+"""Probabilities are held this far from 0 and 1, so that one certain mistake does not make log loss infinite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,10 @@ class Metric:
     value: float
     row_count: int
     failed_rows: int
+
+
+MetricFunction = Callable[[Column, Column], Metric]
+"""``metric(prediction, label)``: DOUBLE columns of the same length."""
 
 
 def rmse(prediction: Column, label: Column) -> Metric:
@@ -51,7 +55,17 @@ def log_loss(prediction: Column, label: Column) -> Metric:
     return _metric("log_loss", prediction, label, _log_loss)
 
 
-METRICS: dict[str, Callable[[Column, Column], Metric]] = {
+def classified(labels: np.ndarray, boundary: float) -> MetricFunction:
+    """Accuracy of the class that a decision value or a probability amounts to: above ``boundary``, labels[1]."""
+
+    def metric(prediction: Column, label: Column) -> Metric:
+        values = np.where(np.isnan(prediction.values), np.nan, labels[(prediction.values > boundary).astype(np.int64)])
+        return accuracy(Column(values, prediction.valid), label)
+
+    return metric
+
+
+METRICS: dict[str, MetricFunction] = {
     "rmse": rmse, "mae": mae, "accuracy": accuracy, "log_loss": log_loss,
 }  # fmt: skip
 
@@ -62,9 +76,7 @@ def _log_loss(probability: np.ndarray, label: np.ndarray) -> float:
     return float(-np.mean(np.log(np.clip(likelihood, PROBABILITY_MIN, 1.0 - PROBABILITY_MIN))))
 
 
-def _metric(
-    name: str, prediction: Column, label: Column, value: Callable[[np.ndarray, np.ndarray], float]
-) -> Metric:
+def _metric(name: str, prediction: Column, label: Column, value: Callable[[np.ndarray, np.ndarray], float]) -> Metric:
     """The metric over rows where both are finite. Raises ValueError when the columns differ in length."""
     if len(prediction) != len(label):
         raise ValueError(f"{len(prediction)} predictions for {len(label)} labels")

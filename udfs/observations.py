@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from udfs.block import Column
-from udfs.model import ArgumentError
+from udfs.model import ArgumentError, DivergedError
 
 NULL_INPUT = "input is null"
 NULL_LABEL = "label is null"
@@ -18,8 +18,10 @@ NOT_FINITE_LABEL = "label is not finite"
 
 
 def key_values(column: Column, kind: str, argument: int) -> np.ndarray:
-    """int64[n] or object[n] of str, as the table's key kind asks. Raises ArgumentError when the column is of another."""
+    """int64[n] or object[n] of str, as the table's key kind asks. Raises ArgumentError when the column is not."""
     values = column.values
+    if column.offsets is not None:
+        raise ArgumentError(f"argument {argument + 1} is an array, not a key", argument)
     if kind == "int64":
         if values.dtype == np.int64:
             return values
@@ -64,6 +66,15 @@ def exclude(usable: np.ndarray, good: np.ndarray | None, reason: str, failures: 
     if count:
         failures[reason] = failures.get(reason, 0) + count
         usable &= good
+
+
+def moments(values: np.ndarray) -> tuple[float, float]:
+    """(mean, standard deviation, 1 where it is 0). Raises DivergedError when the variance overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = float(values.mean()), float(values.std())
+    if not np.isfinite(deviation):
+        raise DivergedError("training diverged before iteration 1: the variance of the label overflows")
+    return mean, deviation or 1.0
 
 
 def factorize(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -34,14 +34,15 @@ def parse_value(option: Option, text: str) -> int | float | str:
     text = text.strip()
     if option.kind == "choice":
         if text.lower() not in option.choices:
-            raise OptionError(option.name, f'option "{option.name}" is "{text}", not one of {", ".join(option.choices)}')
+            choices = ", ".join(option.choices)
+            raise OptionError(option.name, f'option "{option.name}" is "{text}", not one of {choices}')
         return text.lower()
     try:
         value = int(text) if option.kind == "int" else float(text)
     except ValueError:
         noun = "an integer" if option.kind == "int" else "a number"
         raise OptionError(option.name, f'option "{option.name}" is "{text}", not {noun}') from None
-    if not math.isfinite(value) or not _within(option, value):
+    if (isinstance(value, float) and not math.isfinite(value)) or not _within(option, value):
         raise OptionError(option.name, f'option "{option.name}" is {text}, outside of {range_text(option)}')
     return value
 
@@ -50,7 +51,8 @@ def range_text(option: Option) -> str:
     """The range of an option as messages and documents print it: ``1 to 1024``, ``mean, null, error``."""
     if option.kind == "choice":
         return ", ".join(option.choices)
-    low, high = (None if bound is None else f"{bound:g}" for bound in (option.low, option.high))
+    form = "d" if option.kind == "int" else "g"
+    low, high = (None if bound is None else format(bound, form) for bound in (option.low, option.high))
     match low, high:
         case None, None:
             return "any finite number"

@@ -57,7 +57,7 @@ def train(
 
 
 def joined(blocks: Sequence[Sequence[Column]]) -> list[Column]:
-    """Columns of all blocks, one after another. Raises ArgumentError when there is no block or they differ in columns."""
+    """Columns of all blocks, one after another. Raises ArgumentError when there is none or they differ in columns."""
     counts = {len(columns) for columns in blocks}
     if len(counts) != 1:
         raise ArgumentError("no rows to train on" if not counts else f"blocks differ in columns: {sorted(counts)}")

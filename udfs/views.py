@@ -16,7 +16,9 @@ from udfs.model import Fitted, Model, Push, TableSpec
 class ArrayTable:
     """One table: implements TableView. ``keys`` are unique."""
 
-    def __init__(self, spec: TableSpec, keys: np.ndarray, matrix: np.ndarray, initial: np.ndarray | None = None) -> None:
+    def __init__(
+        self, spec: TableSpec, keys: np.ndarray, matrix: np.ndarray, initial: np.ndarray | None = None
+    ) -> None:
         if matrix.shape != (len(keys), spec.width):
             raise ValueError(f"table {spec.name}: rows {matrix.shape} for {len(keys)} keys of width {spec.width}")
         self.spec = spec

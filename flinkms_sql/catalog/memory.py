@@ -76,6 +76,12 @@ class MemoryStore:
                 training_query=training_query, definition=definition, recommends=recommends, created_at=self._now())
             return self._models[name]
 
+    def set_model_options(self, model: str, options: Mapping[str, str]) -> None:
+        """See Store."""
+        with self._change("catalog"):
+            self._check_model(model)
+            self._models[model] = replace(self._models[model], options=dict(options))
+
     def drop_model(self, name: str) -> None:
         """See Store."""
         with self._change("catalog", "jobs"):

@@ -97,6 +97,12 @@ class PostgresStore:
             shadows.sync_stubs(connection, map(rows.model, connection.execute(_MODELS["list"])))
         return record
 
+    def set_model_options(self, model: str, options: Mapping[str, str]) -> None:
+        """See Store."""
+        with self._database.change() as (connection, _):
+            if connection.execute(_MODELS["set_options"], {"model": model, "options": Jsonb(dict(options))}).rowcount == 0:
+                raise records.unknown("model", model)
+
     def drop_model(self, name: str) -> None:
         """See Store."""
         with self._database.change() as (connection, _):

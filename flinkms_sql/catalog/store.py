@@ -53,6 +53,9 @@ class Store(Protocol):
                      recommends: bool) -> ModelRecord:
         """Declare a model, and the stub functions of its signature."""
 
+    def set_model_options(self, model: str, options: Mapping[str, str]) -> None:
+        """Replace the options of a model; versions trained from now on have them."""
+
     def drop_model(self, name: str) -> None:
         """Forget a model with its versions, aliases, history and metrics, and ask its jobs to end; files stay."""
 

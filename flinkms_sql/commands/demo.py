@@ -34,7 +34,7 @@ RATINGS_INSERTED = 10
 CHANGE_WAIT_S_MAX = 30.0
 """Seconds the demo waits for an inserted rating to be learned: a thousand times what it takes."""
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -6,9 +6,11 @@ about sockets or Flink: what takes time is a row of ``flinkms.jobs``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from typing_extensions import assert_never
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import LIVE, Column, NewJob, Snapshot
@@ -16,14 +18,13 @@ from flinkms_sql.catalog.store import Store
 from flinkms_sql.deploy.events import Done, Event, Rows
 from flinkms_sql.deploy.flinkcalls import with_functions
 from flinkms_sql.deploy.follow import follow_job
+from flinkms_sql.deploy.options import LEARN_PARALLELISM, configured, system_option
 from flinkms_sql.deploy.stages import Stage, standing_job, training_job
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.stream import Stream, StreamColumn
 from flinkms_sql.query.flinkquery import FlinkQuery
 from flinkms_sql.query.statements import statement as ast
 from flinkms_sql.types import SqlType
-from udfs.algorithms import configure
-from udfs.model import Model, OptionError
 
 METRIC_COLUMNS = (
     ("metric", SqlType.STRING), ("value", SqlType.DOUBLE), ("rows", SqlType.BIGINT), ("unknown_rows", SqlType.BIGINT),
@@ -101,7 +102,8 @@ class Deployer:
             return
         if statement.query is not None:
             _check_tables(snapshot, statement.query)
-        model = configured(statement.algorithm, statement.options, statement.inputs, statement.position)
+        model = configured(statement.algorithm, statement.options, [column.type.name for column in statement.inputs],
+                           statement.position)
         if served or not known:
             # A model that was never served is the rest of a statement that did not end: it is taken up again.
             self.store.create_model(
@@ -149,7 +151,8 @@ class Deployer:
                                hint=f"STOP JOB {same.id} ends it.", position=statement.position)
         job = self.store.enqueue_job(NewJob(
             kind="learn", model=statement.name, statement=text, query=statement.query.text, desired="running",
-            options={"tables": _table_names(statement.query)},
+            options={"tables": _table_names(statement.query),
+                     "parallelism": system_option(snapshot.models[statement.name].options, LEARN_PARALLELISM)},
         ))
         yield from follow_job(self.store, job.id, until="running")
         yield Done(tag=f"INSERT INTO MODEL JOB {job.id}")
@@ -200,6 +203,9 @@ class Deployer:
             case ast.RollbackModel():
                 self.store.rollback(statement.name)
                 yield Done(tag="ALTER MODEL")
+            case ast.SetModelOptions():
+                self._set_options(statement)
+                yield Done(tag="ALTER MODEL")
             case ast.DropModel():
                 exists = statement.name in self.store.snapshot().models
                 if exists or not statement.if_exists:
@@ -211,18 +217,18 @@ class Deployer:
                     self.store.drop_table(statement.name)
                 yield Done(tag="DROP TABLE", changed=exists)
             case _:
-                raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, f"{type(statement).__name__} is not supported yet",
-                                   position=statement.position)
+                assert_never(statement)
 
-
-def configured(algorithm: str, options: Mapping[str, str], inputs: tuple[ast.Column, ...], position: int) -> Model:
-    """The configured model of a declaration; a bad option is 22023 and names it."""
-    try:
-        return configure(algorithm, {key: value for key, value in options.items() if key != "algorithm"},
-                         [column.type.name for column in inputs])
-    except OptionError as error:
-        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, str(error), position=position,
-                           hint="docs/sql.md lists the options of each algorithm.") from error
+    def _set_options(self, statement: ast.SetModelOptions) -> None:
+        model = self.store.snapshot().models.get(statement.name)
+        if model is None:
+            raise _no_model(statement.name, statement.position)
+        if "algorithm" in statement.options:
+            raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "the algorithm of a model cannot be changed",
+                               hint="Its versions would not answer alike: create another model.", position=statement.position)
+        options = {**model.options, **statement.options}
+        configured(model.algorithm, options, [column.type.name for column in model.inputs], statement.position)
+        self.store.set_model_options(statement.name, options)
 
 
 def _attach_stream(path: Path, statement: ast.CreateTable) -> None:

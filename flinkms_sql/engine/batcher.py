@@ -7,7 +7,9 @@ Must not know sockets or sessions. It adds no wait: the flush runs as soon as th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from functools import lru_cache
+
+import numpy as np
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import ModelAddress, parse_address
@@ -17,13 +19,45 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.nodes import Literal, Parameter
 from flinkms_sql.query.plan import PointPlan
 from flinkms_sql.types import SqlType
+from udfs.block import Column
 from udfs.model import ArgumentError
 
 BATCH_ROWS_MAX = 1024
 """Rows of one vectorized call: about a millisecond, for which the event loop is held."""
 
+LAYOUTS_MAX = 1024
+"""Different lists of argument types that are remembered: as many as there are signatures of models."""
+
 Done = Callable[[Value, Exception | None], None]
 """``done(value, None)`` or ``done(None, error)``; an error that is no FlinkmsError is a bug of a kernel's."""
+
+
+class Layout:
+    """The argument types of a call. Equal ones are one object, so that requests are grouped by identity.
+
+    ``dtypes`` holds None for arrays and texts, which take the long way.
+    """
+
+    __slots__ = ("dtypes", "types")
+
+    def __init__(self, types: tuple[SqlType, ...]) -> None:
+        self.types = types
+        plain = [kind.value.dtype != "O" and not kind.is_array for kind in types]
+        self.dtypes = tuple(np.dtype(kind.value.dtype) if ok else None for kind, ok in zip(types, plain, strict=True))
+
+    def columns(self, rows: list[Sequence[Value]]) -> list[Column]:
+        """Rows of arguments as columns."""
+        if len(rows) == 1:
+            by_column: list[Sequence[Value]] = [(value,) for value in rows[0]]
+        else:
+            by_column = list(zip(*rows, strict=True))
+        return [
+            Column(np.array(values, dtype)) if dtype is not None and None not in values else column_of(values, kind)
+            for values, dtype, kind in zip(by_column, self.dtypes, self.types, strict=True)
+        ]
+
+
+_layout = lru_cache(maxsize=LAYOUTS_MAX)(Layout)
 
 
 class PreparedPoint:
@@ -32,13 +66,13 @@ class PreparedPoint:
     It remembers which version its address meant until the registry changes.
     """
 
-    __slots__ = ("address", "column_type", "generation", "model_parameter", "places", "plan", "position", "types",
+    __slots__ = ("address", "double", "generation", "layout", "model_parameter", "places", "plan", "position",
                  "version")  # fmt: skip
 
     def __init__(self, plan: PointPlan, as_of: int | None = None) -> None:
         self.plan = plan
-        self.types = tuple(argument.type for argument in plan.arguments)
-        self.column_type = plan.column.type
+        self.layout = _layout(tuple(argument.type for argument in plan.arguments))
+        self.double = plan.column.type is SqlType.DOUBLE
         self.generation = -1
         self.version: LoadedVersion | None = None
         self.model_parameter: int | None = None
@@ -69,11 +103,8 @@ class PreparedPoint:
         return argument.position if isinstance(argument, (Literal, Parameter)) else None
 
 
-class _Request(NamedTuple):
-    point: PreparedPoint
-    arguments: Sequence[Value]
-    done: Done
-    model: Value
+_Request = tuple[PreparedPoint, Sequence[Value], Done, Value]
+"""Point, arguments, whom to tell, and the model where it is a parameter. A plain tuple: one is made per request."""
 
 
 class Batcher:
@@ -89,75 +120,77 @@ class Batcher:
         if not self._waiting:
             self._call_soon(self.flush)
         model = None if point.model_parameter is None else parameters[point.model_parameter]
-        self._waiting.append(_Request(point, point.arguments(parameters), done, model))
+        arguments = parameters if point.places is None else point.arguments(parameters)
+        self._waiting.append((point, arguments, done, model))
 
     def flush(self) -> None:
         """Answer what has been submitted, at most ``BATCH_ROWS_MAX`` requests; the rest follows in the next turn."""
-        requests = self._waiting[:BATCH_ROWS_MAX]
-        self._waiting = self._waiting[BATCH_ROWS_MAX:]
-        if self._waiting:
+        requests, self._waiting = self._waiting, []
+        if len(requests) > BATCH_ROWS_MAX:
+            self._waiting = requests[BATCH_ROWS_MAX:]
+            del requests[BATCH_ROWS_MAX:]
             self._call_soon(self.flush)
         generation = self._registry.generation
-        groups: dict[tuple[LoadedVersion, tuple[SqlType, ...]], list[_Request]] = {}
+        groups: dict[tuple[LoadedVersion, Layout], list[_Request]] = {}
         for request in requests:
-            point = request.point
+            point = request[0]
             version = point.version
             if point.generation != generation or version is None:
                 version = self._resolve(request, generation)
                 if version is None:
                     continue
-            key = (version, point.types)
+            key = (version, point.layout)
             group = groups.get(key)
             if group is None:
                 groups[key] = [request]
             else:
                 group.append(request)
-        for (version, types), group in groups.items():
-            _answer(version, types, group)
+        for (version, layout), group in groups.items():
+            _answer(version, layout, group)
 
     def _resolve(self, request: _Request, generation: int) -> LoadedVersion | None:
         """The version a request means; when it means none, the request is answered."""
-        point = request.point
+        point, _arguments, done, model = request
         try:
             if point.address is not None:
                 point.version = self._registry.resolve(point.address)
                 point.generation = generation
                 return point.version
-            if request.model is None:  # a NULL model predicts NULL
-                request.done(None, None)
+            if model is None:  # a NULL model predicts NULL
+                done(None, None)
                 return None
-            return self._registry.resolve(parse_address(str(request.model), position=point.position))
+            return self._registry.resolve(parse_address(str(model), position=point.position))
         except FlinkmsError as error:
-            request.done(None, error)
+            done(None, error)
             return None
 
 
-def _answer(version: LoadedVersion, types: tuple[SqlType, ...], group: list[_Request]) -> None:
+def _answer(version: LoadedVersion, layout: Layout, group: list[_Request]) -> None:
     """One prediction for a group; when it fails, each request by itself, so that one cannot fail the others."""
     try:
-        values = _predict(version, types, [request.arguments for request in group], group[0].point.column_type)
+        values = _predict(version, layout, group)
     except Exception as error:  # noqa: BLE001 - whatever a kernel raises belongs to the request that caused it
         if len(group) == 1:
-            group[0].done(None, _described(error, group[0].point))
+            point, _arguments, done, _model = group[0]
+            done(None, _described(error, point))
             return
         for request in group:
-            _answer(version, types, [request])
+            _answer(version, layout, [request])
         return
-    for request, value in zip(group, values):
-        request.done(value, None)
+    for request, value in zip(group, values, strict=True):
+        request[2](value, None)
 
 
-def _predict(
-    version: LoadedVersion, types: tuple[SqlType, ...], rows: list[Sequence[Value]], output: SqlType
-) -> list[Value]:
-    """One value a row. ``rows`` hold the arguments in order."""
-    columns = [column_of(values, kind) for values, kind in zip(zip(*rows), types)]
+def _predict(version: LoadedVersion, layout: Layout, group: list[_Request]) -> list[Value]:
+    """One value a request."""
+    columns = layout.columns([request[1] for request in group])
     scores = version.model.predict(version.view, columns)
-    if output is not SqlType.DOUBLE:
-        scores = as_declared(scores, output)
+    point = group[0][0]
+    if not point.double:
+        scores = as_declared(scores, point.plan.column.type)
     values = scores.values.tolist()
     if scores.valid is not None:
-        return [value if valid else None for value, valid in zip(values, scores.valid.tolist())]
+        return [value if valid else None for value, valid in zip(values, scores.valid.tolist(), strict=True)]
     return values
 
 

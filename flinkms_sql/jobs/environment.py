@@ -45,6 +45,14 @@ STANDING = {
 """A standing job wants an answer now: rows are handed on at once, bundles close after 2 ms."""
 
 
+JAVA_FUNCTIONS = {
+    "flinkms_pack": "org.flinkms.connector.functions.PackFunction",
+    "flinkms_unpack": "org.flinkms.connector.functions.UnpackFunction",
+    "flinkms_vector": "org.flinkms.connector.functions.VectorFunction",
+    "flinkms_libsvm": "org.flinkms.connector.functions.LibsvmFunction",
+}
+"""Functions of the connector that every query may call; docs/sql.md describes them."""
+
 MESSAGE_CHARACTERS_MAX = 400
 DETAIL_CHARACTERS_MAX = 4000
 CAUSES_MAX = 8
@@ -86,6 +94,13 @@ class Workspace:
         self._table_env = TableEnvironment.create(
             EnvironmentSettings.new_instance().with_configuration(configuration).build()
         )
+        for function, class_name in JAVA_FUNCTIONS.items():
+            self._table_env.create_java_temporary_function(function, class_name)
+
+    def warm(self) -> None:
+        """Load the planner's classes, which the first statement would wait seconds for."""
+        self._table_env.execute_sql(sqlfiles.load("jobs/warm"))
+        self._table_env.explain_sql(sqlfiles.load("jobs/warm_query"))
 
     def declare(self, name: str, definition: str, options: Mapping[str, str]) -> None:
         """Create a table by the user's CREATE TABLE statement, with ``options`` over those of its WITH clause."""
@@ -110,10 +125,6 @@ class Workspace:
     def create_function(self, name: str, function: object) -> None:
         """Register a Python function object."""
         self._table_env.create_temporary_function(name, function)
-
-    def create_java_function(self, name: str, class_name: str) -> None:
-        """Register a function of the connector's jar."""
-        self._table_env.create_java_temporary_function(name, class_name)
 
     def create_view(self, name: str, table: Table) -> None:
         """Name a table so that the templates of sql/jobs/ can read it."""
@@ -140,7 +151,6 @@ class Workspace:
     def packed(self, table: Table) -> Table:
         """The rows of a ``typed`` table as blocks, one column ``block`` of BYTES."""
         self.create_view("observations", table)
-        self.create_java_function("flinkms_pack", "org.flinkms.connector.functions.PackFunction")
         # A lateral call with as many arguments as there are columns cannot be planned from the Table API.
         columns = ", ".join(f"o.c{index}" for index in range(len(table.get_schema().get_field_names())))
         return self._java_errors(lambda: self._table_env.sql_query(sqlfiles.load("jobs/pack").replace(":columns", columns)))
@@ -200,6 +210,7 @@ _DATA_TYPES = {
     SqlType.DATE: DataTypes.DATE(),
     SqlType.TIMESTAMP: DataTypes.TIMESTAMP(6),
     SqlType.TIMESTAMP_LTZ: DataTypes.TIMESTAMP_LTZ(6),
+    SqlType.SMALLINT_ARRAY: DataTypes.ARRAY(DataTypes.SMALLINT()),
     SqlType.INT_ARRAY: DataTypes.ARRAY(DataTypes.INT()),
     SqlType.BIGINT_ARRAY: DataTypes.ARRAY(DataTypes.BIGINT()),
     SqlType.FLOAT_ARRAY: DataTypes.ARRAY(DataTypes.FLOAT()),

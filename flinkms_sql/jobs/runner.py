@@ -14,6 +14,7 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.context import JobCanceled, JobContext, JobLost, RunnerStopping
+from flinkms_sql.jobs.environment import BULK, Workspace
 from flinkms_sql.jobs.evaluate import evaluate
 from flinkms_sql.jobs.learn import learn
 from flinkms_sql.jobs.score import score
@@ -39,6 +40,7 @@ KINDS: dict[str, Callable[[JobRecord, JobContext], dict | None]] = {
 def run(context: JobContext) -> None:
     """Take up what was under way, then run what is queued, until ``context.stopping`` is set."""
     with ThreadPoolExecutor(JOBS_AT_ONCE_MAX, thread_name_prefix="job") as pool:
+        pool.submit(_warm, context)
         taken_up = False
         while not context.stopping.is_set():
             try:
@@ -52,6 +54,12 @@ def run(context: JobContext) -> None:
             except FlinkmsError as error:
                 logger.warning("registry: %s", error)
                 context.stopping.wait(REGISTRY_RETRY_S)
+
+
+def _warm(context: JobContext) -> None:
+    """Start the client's JVM before the first job asks for it."""
+    with context.submitting:
+        Workspace(context.target, BULK, name="warm").warm()
 
 
 def run_job(job: JobRecord, context: JobContext) -> None:

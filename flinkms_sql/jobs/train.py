@@ -8,6 +8,7 @@ point leaves the live version as it was; run again, it starts over in the same d
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def train(job: JobRecord, context: JobContext) -> dict | None:
     record = snapshot.models[job.model or ""]
     version = context.store.version(record.name, job.version or 0)
     types = input_types(snapshot, record.name)
-    options = {name: value for name, value in version.options.items() if name != "algorithm"}
+    options = {name: value for name, value in version.options.items() if "." not in name and name != "algorithm"}
     model = configure(record.algorithm, options, [kind.name for kind in types])
     directory = Path(version.path)
     if not context.is_known(job.flink_job_id):
@@ -53,8 +54,9 @@ def train(job: JobRecord, context: JobContext) -> dict | None:
 
 def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Path, types: tuple[SqlType, ...],
             context: JobContext) -> JobRecord:
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / PROGRESS).unlink(missing_ok=True)
+    # What an aborted attempt, or a dropped model of the same name, has left here is nobody's.
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
     config = TrainConfig(algorithm=model.algorithm, options=options, input_types=[kind.name for kind in types])
     tables = [{"name": spec.name, "key": spec.key, "width": spec.width} for spec in model.tables()]
     with context.submitting:

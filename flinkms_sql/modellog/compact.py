@@ -24,8 +24,8 @@ from flinkms_sql.modellog.base import Chunk, read_base, read_manifest, write_bas
 from flinkms_sql.modellog.files import Fsync, corrupted, io_error, sync_directory
 from flinkms_sql.modellog.frame import UPSERT, Frame, Position
 from flinkms_sql.modellog.partition import POLL_BYTES_MAX, PartitionReader
-from flinkms_sql.modellog.replica import TableReplica
 from flinkms_sql.modellog.segments import Segments, read_committed
+from flinkms_sql.modellog.table import TableReplica, records_of
 from flinkms_sql.modellog.version import Table
 
 CHUNK_ROWS = 65_536
@@ -34,7 +34,9 @@ CHUNK_ROWS = 65_536
 _BASE = re.compile(r"base-(\d{6,})")
 
 
-def compact(path: Path, table: Table, positions: Mapping[str, Position] | None = None, *, fsync: Fsync = os.fsync) -> str:
+def compact(
+    path: Path, table: Table, positions: Mapping[str, Position] | None = None, *, fsync: Fsync = os.fsync
+) -> str:
     """Write a base that contains the log up to ``positions`` and make it the current one; the name of the current base.
 
     positions: partition -> position, None for what is committed. Nothing is done when the base has all of it already.
@@ -110,9 +112,16 @@ def _only_one(path: Path) -> Iterator[None]:
 
 
 def _committed(path: Path) -> dict[str, Position]:
+    """Partition -> what is committed; without one whose writer is being restored just now."""
     log = path / "log"
-    found = {part.name: read_committed(part) for part in log.iterdir()} if log.exists() else {}
-    return {name: position for name, position in found.items() if position is not None}
+    found = {}
+    for partition in log.iterdir() if log.exists() else ():
+        position = read_committed(partition)
+        segments = Segments(partition)
+        segments.scan()
+        if position is not None and position.epoch in {link.epoch for link in segments.chain()}:
+            found[partition.name] = position
+    return found
 
 
 def _replay(replica: TableReplica, log: Path, start: Position | None, end: Position) -> None:
@@ -124,7 +133,7 @@ def _replay(replica: TableReplica, log: Path, start: Position | None, end: Posit
                 if not isinstance(event, Frame):
                     raise corrupted(log, f"the base holds updates past {tuple(event.since)}, where the log was cut")
                 try:
-                    replica.apply(event.columns())
+                    replica.apply(records_of(event.columns(), replica.table))
                 except ValueError as error:
                     raise corrupted(log, f"frame {event.start.epoch}/{event.start.offset}: {error}") from error
         if reader.position != end:

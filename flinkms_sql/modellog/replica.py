@@ -1,258 +1,149 @@
 """Replicas: the tables of a served version in memory, kept as new as the log.
 
-Must not know about SQL, sessions or which version is live. Not thread-safe: ``poll`` and the reads belong to one thread,
-usually the event loop's, so that a reader sees all of a frame or nothing and needs no lock.
+Must not know about SQL, sessions or which version is live. Not thread-safe: ``poll`` and the reads belong to one
+thread, usually the event loop's, so that a reader sees all of a frame or nothing and needs no lock.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.modellog.base import map_rows, open_current, read_keys, read_numbers
 from flinkms_sql.modellog.files import corrupted
 from flinkms_sql.modellog.frame import UPSERT, Frame, Position
-from flinkms_sql.modellog.index import build_index
-from flinkms_sql.modellog.partition import POLL_BYTES_MAX, PartitionReader, Superseded
+from flinkms_sql.modellog.partition import PartitionReader, Superseded
 from flinkms_sql.modellog.segments import read_committed
-from flinkms_sql.modellog.version import Table, read_version
-from udfs.block import Column
+from flinkms_sql.modellog.table import TableReplica, Undo, concatenate, records_of
+from flinkms_sql.modellog.version import read_version
 
+APPLY_BYTES_MAX = 1 << 20
+"""Bytes of frames applied per poll and partition (a larger frame comes alone): a few milliseconds of the event loop."""
 UNDO_BYTES_MAX = 64 << 20
 """Bytes of former rows kept per partition to take superseded frames back: some checkpoint intervals of a busy writer.
 Frames that must be taken back beyond it cost a reload of the table."""
 COMMITTED_INTERVAL_S = 0.25
 """Seconds between looks at what a partition's writer has committed: a fraction of any checkpoint interval."""
-UPSERTED, DELETED = 1, 2
-_PAGE_FLOATS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Undo:
-    """The state of a frame's keys before it: those that were there with their rows, and those that were not."""
+class _Applied:
+    """Frames that were applied together and may have to be taken back: all of them, then the first ones again."""
 
-    end: Position
-    present: np.ndarray
-    absent: np.ndarray
-    rows: np.ndarray
-    sequences: np.ndarray
-    event_times: np.ndarray
+    frames: Sequence[Frame]
+    undo: Undo
+
+    @property
+    def end(self) -> Position:
+        return self.frames[-1].end
 
     @property
     def bytes(self) -> int:
-        return self.rows.nbytes + 24 * (len(self.present) + len(self.absent))
-
-
-class TableReplica:
-    """One table: its current base plus the frames applied to it. Implements udfs.model.TableView.
-
-    ``base_positions``: partition -> up to where the base contains the log.
-    Raises FlinkmsError 58030, XX001 when the base cannot be read or does not fit ``table``.
-    """
-
-    def __init__(self, path: Path, table: Table) -> None:
-        self.path = path
-        self.table = table
-        base, self.base_positions = open_current(path)
-        if (base.key, base.width) != (table.key, table.width):
-            raise corrupted(base.path / "base.json", f"{base.key} keys and width {base.width} do not fit the version")
-        try:
-            self._index = build_index(table.key, read_keys(base))
-        except ValueError as error:
-            raise corrupted(base.path, str(error)) from error
-        self._matrix = map_rows(base)
-        self._sequences = _extended(read_numbers(base, "sequences.i64"), base.capacity)
-        self._event_times = _extended(read_numbers(base, "event_times.i64"), base.capacity)
-        self._refresh()
-
-    def _refresh(self) -> None:
-        """Set the views that readers use; after every change of the set of rows."""
-        self.keys = self._index.keys
-        count = len(self.keys)
-        self.matrix = self._matrix[:count]
-        self.sequences = self._sequences[:count]
-        self.event_times = self._event_times[:count]
-        self.live = self._index.live()
-
-    @property
-    def find_one(self) -> Callable[[int | str], int]:
-        """``find_one(key)``: row number of one key, -1 where it is unknown."""
-        return self._index.find_one
-
-    def find(self, keys: np.ndarray) -> np.ndarray:
-        """int64[len(keys)]: row number of each key, -1 where it is unknown."""
-        return self._index.find(keys)
-
-    def apply(self, columns: list[Column], *, keep: Position | None = None) -> _Undo | None:
-        """Apply the columns of an upsert frame; the last record of a key wins.
-
-        keep: the frame's end, when what it overwrites is to be returned. Raises ValueError when they do not fit.
-        """
-        ops, keys, sequences, event_times, rows = self._checked(columns)
-        if (ops == DELETED).any():
-            last = _last_of_each(keys)
-            ops, keys, sequences, event_times, rows = (a[last] for a in (ops, keys, sequences, event_times, rows))
-        numbers = self.find(keys)
-        undo = None if keep is None else self._remember(keep, keys, numbers)
-        gone = ops == DELETED
-        if gone.any():
-            self._index.remove(numbers[gone & (numbers >= 0)])
-            here = ~gone
-            keys, numbers, sequences, event_times, rows = (
-                a[here] for a in (keys, numbers, sequences, event_times, rows)
-            )
-            self._refresh()
-        self._upsert(keys, numbers, sequences, event_times, rows)
-        return undo
-
-    def take_back(self, undo: _Undo) -> None:
-        """Undo a frame; frames are taken back in reverse order."""
-        numbers = np.unique(self.find(undo.absent))
-        self._index.remove(numbers[numbers >= 0])
-        self._refresh()
-        self._upsert(undo.present, self.find(undo.present), undo.sequences, undo.event_times, undo.rows)
-
-    def warm(self) -> None:
-        """Touch every page of the rows, so that no prediction waits for the disk."""
-        self.matrix.reshape(-1)[::_PAGE_FLOATS].sum()
-
-    def _checked(self, columns: list[Column]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        if len(columns) != 5 or any(column.valid is not None or column.offsets is not None for column in columns):
-            raise ValueError("an upsert frame of a model's table has five columns without NULL")
-        ops, keys, sequences, event_times, rows = (column.values for column in columns)
-        dtypes = (np.int8, np.int64 if self.table.key == "int64" else object, np.int64, np.int64, np.float32)
-        if tuple(column.values.dtype for column in columns) != tuple(np.dtype(dtype) for dtype in dtypes):
-            raise ValueError(f"columns of types {[str(column.values.dtype) for column in columns]}")
-        if rows.size != len(keys) * self.table.width or any(column.values.ndim != 1 for column in columns[:4]):
-            raise ValueError(f"rows of shape {rows.shape} for width {self.table.width}")
-        if len(ops) and (ops.min() < UPSERTED or ops.max() > DELETED):
-            raise ValueError("an op is neither upsert nor delete")
-        return ops, keys, sequences, event_times, rows.reshape(len(keys), self.table.width)
-
-    def _remember(self, end: Position, keys: np.ndarray, numbers: np.ndarray) -> _Undo:
-        known = numbers >= 0
-        present, rows = keys[known], numbers[known]
-        return _Undo(
-            end, present, keys[~known], self._matrix[rows], self._sequences[rows], self._event_times[rows]
-        )
-
-    def _upsert(
-        self, keys: np.ndarray, numbers: np.ndarray, sequences: np.ndarray, event_times: np.ndarray, rows: np.ndarray
-    ) -> None:
-        unknown = numbers < 0
-        if unknown.any():
-            self._index.insert(np.unique(keys[unknown]))
-            self._make_room(len(self._index.keys))
-            numbers[unknown] = self.find(keys[unknown])
-            self._refresh()
-        self._matrix[numbers] = rows  # numpy assigns in order: of a row that is named twice the last value stays
-        self._sequences[numbers] = sequences
-        self._event_times[numbers] = event_times
-
-    def _make_room(self, count: int) -> None:
-        """Once the mapping's headroom is used up the rows move to memory of their own: a pause once per 25 % growth."""
-        if count > len(self._matrix):
-            capacity = count + count // 4 + 1024
-            self._matrix = _extended(self._matrix, capacity)
-            self._sequences = _extended(self._sequences, capacity)
-            self._event_times = _extended(self._event_times, capacity)
-
-
-def _extended(array: np.ndarray, count: int) -> np.ndarray:
-    grown = np.zeros((count, *array.shape[1:]), array.dtype)
-    grown[: len(array)] = array
-    return grown
-
-
-def _last_of_each(keys: np.ndarray) -> np.ndarray:
-    """Indices of the last record of each key, rising."""
-    _, first_from_end = np.unique(keys[::-1], return_index=True)
-    return np.sort(len(keys) - 1 - first_from_end)
+        return self.undo.bytes + sum(len(frame.body) for frame in self.frames)
 
 
 class _Partition:
-    """One partition of one table: its reader, and the undo records of what is not committed yet.
+    """One partition of one table: its reader, and what it has applied that is not committed yet.
 
-    ``complete_from``: everything applied after this position can be taken back.
+    ``failure``: what every further call raises, because going on would serve something wrong.
+    ``_complete_from``: everything applied after this position can be taken back.
     """
 
     def __init__(self, table: TableReplica, name: str, clock: Callable[[], float]) -> None:
         self.name = name
         self.path = table.path / "log" / name
         self.reader = PartitionReader(self.path, UPSERT, table.base_positions.get(name), clock=clock)
+        self._table = table
         self.failure: FlinkmsError | None = None
         self._clock = clock
         self._look_at = float("-inf")
-        self._committed: Position | None = None
-        self._undos: deque[_Undo] = deque()
-        self._undo_bytes = 0
+        self._committed = Position(0, 0)
+        self._applied: deque[_Applied] = deque()
+        self._applied_bytes = 0
         self._complete_from = table.base_positions.get(name, Position(0, 0))
 
-    def poll(self, table: TableReplica, bytes_max: int) -> int | None:
-        """Apply what is new to the table; the number of records, or None when the table has to be loaded again.
-
-        After a frame that cannot be applied every further call raises the same error.
-        """
+    def poll(self, bytes_max: int) -> int | None:
+        """Apply what is new to the table; the number of records, or None when the table has to be loaded again."""
         if self.failure is not None:
             raise self.failure
         events = self.reader.poll(bytes_max)
-        return self._apply(table, events) if events else 0
-
-    def _apply(self, table: TableReplica, events: list[Frame | Superseded]) -> int | None:
+        if not events:
+            return 0
         records = 0
-        for event in events:
+        start = 0
+        for number, event in enumerate(events):
             if isinstance(event, Superseded):
+                records += self._apply(events[start:number])
+                start = number + 1
                 if event.since < self._complete_from:
                     return None
-                self._take_back(table, event.since)
+                self._take_back(event.since)
                 records += 1
-                continue
-            committed = self._committed is not None and event.end <= self._committed
+        if start == 0:
+            self._look()
+        return records + self._apply(events[start:])
+
+    def _apply(self, frames: Sequence[Frame]) -> int:
+        settled = sum(frame.end <= self._committed for frame in frames)
+        return self._apply_together(frames[:settled], keep=False) + self._apply_together(frames[settled:], keep=True)
+
+    def _apply_together(self, frames: Sequence[Frame], *, keep: bool) -> int:
+        """Apply frames as one batch; up to the first one that does not fit, which is an error from then on."""
+        parts = []
+        for frame in frames:
             try:
-                undo = table.apply(event.columns(), keep=None if committed else event.end)
+                parts.append(records_of(frame.columns(), self._table.table))
             except ValueError as error:
-                self.failure = corrupted(self.path, f"frame {event.start.epoch}/{event.start.offset}: {error}")
-                raise self.failure from error
+                self.failure = corrupted(self.path, f"frame {frame.start.epoch}/{frame.start.offset}: {error}")
+                break
+        if parts:
+            undo = self._table.apply(concatenate(parts), keep=keep)
             if undo is None:
-                self._complete_from = event.end
+                self._complete_from = frames[len(parts) - 1].end
             else:
-                self._undos.append(undo)
-                self._undo_bytes += undo.bytes
-            records += event.rows
-        self._look()
-        while self._undo_bytes > UNDO_BYTES_MAX:
+                self._remember(_Applied(frames[: len(parts)], undo))
+        if self.failure is not None:
+            raise self.failure
+        return sum(len(part) for part in parts)
+
+    def _remember(self, applied: _Applied) -> None:
+        self._applied.append(applied)
+        self._applied_bytes += applied.bytes
+        while self._applied_bytes > UNDO_BYTES_MAX:
             self._forget()
-        return records
+
+    def _forget(self) -> None:
+        oldest = self._applied.popleft()
+        self._applied_bytes -= oldest.bytes
+        self._complete_from = oldest.end
 
     def _look(self) -> None:
-        """Forget what is committed: a writer is never restored to before that, but by hand."""
+        """Forget what is committed: a writer is never restored to before that, but by hand.
+
+        A restored writer commits its new epoch at once; until the reader follows it, what it supersedes must be kept.
+        """
         now = self._clock()
         if now < self._look_at:
             return
         self._look_at = now + COMMITTED_INTERVAL_S
         committed = read_committed(self.path)
         if committed is None or not self.reader.follows(committed.epoch):
-            return  # a restored writer commits its new epoch before we have taken back what it supersedes
+            return
         self._committed = committed
-        while self._undos and self._undos[0].end <= committed:
+        while self._applied and self._applied[0].end <= committed:
             self._forget()
 
-    def _forget(self) -> None:
-        undo = self._undos.popleft()
-        self._undo_bytes -= undo.bytes
-        self._complete_from = undo.end
-
-    def _take_back(self, table: TableReplica, since: Position) -> None:
-        while self._undos and self._undos[-1].end > since:
-            undo = self._undos.pop()
-            self._undo_bytes -= undo.bytes
-            table.take_back(undo)
+    def _take_back(self, since: Position) -> None:
+        while self._applied and self._applied[-1].end > since:
+            latest = self._applied.pop()
+            self._applied_bytes -= latest.bytes
+            self._table.take_back(latest.undo)
+            self._apply_together([frame for frame in latest.frames if frame.end <= since], keep=True)
 
 
 class VersionReplica:
@@ -297,7 +188,7 @@ class VersionReplica:
             for partition, position in partitions.items()
         )
 
-    def poll(self, bytes_max: int = POLL_BYTES_MAX) -> int:
+    def poll(self, bytes_max: int = APPLY_BYTES_MAX) -> int:
         """Apply what is new, at most ``bytes_max`` bytes of each partition; the number of records applied.
 
         More may be waiting when it is not 0. Raises FlinkmsError 58030, XX001 on every call once a partition cannot be
@@ -306,11 +197,13 @@ class VersionReplica:
         records = 0
         failure: FlinkmsError | None = None
         for name in self._tables:
-            try:
-                records += self._poll_table(name, bytes_max)
-            except FlinkmsError as error:
-                failure = failure or error
-        self.generation += records > 0
+            for number in range(self.version.partitions):
+                try:
+                    records += self._poll_partition(name, number, bytes_max)
+                except FlinkmsError as error:
+                    failure = failure or error
+        if records or failure is not None:  # before the frame that failed there may have been others
+            self.generation += 1
         if failure is not None:
             raise failure
         return records
@@ -329,21 +222,16 @@ class VersionReplica:
     def _open_log(self, table: TableReplica) -> list[_Partition]:
         return [_Partition(table, f"p{number}", self._clock) for number in range(self.version.partitions)]
 
-    def _poll_table(self, name: str, bytes_max: int) -> int:
-        records = 0
-        failure: FlinkmsError | None = None
-        for part in self._partitions[name]:
-            try:
-                applied = part.poll(self._tables[name], bytes_max)
-            except FlinkmsError as error:
-                failure = failure or error
-                continue
-            if applied is None:
-                return records + self._reload(name)
-            records += applied
-        if failure is not None:
-            raise failure
-        return records
+    def _poll_partition(self, name: str, number: int, bytes_max: int) -> int:
+        part = self._partitions[name][number]
+        applied = part.poll(bytes_max)
+        if applied is not None:
+            return applied
+        try:
+            return self._reload(name)
+        except FlinkmsError as error:
+            part.failure = error
+            raise
 
     def _reload(self, name: str) -> int:
         """Frames are void that cannot be taken back: load the table again, up to the end of its log, before it is used.
@@ -353,12 +241,29 @@ class VersionReplica:
         old = self._tables[name]
         fresh = TableReplica(old.path, old.table)
         partitions = self._open_log(fresh)
-        records = 0
-        while any(progress := [part.poll(fresh, POLL_BYTES_MAX) for part in partitions]) or None in progress:
-            if None in progress:
-                raise corrupted(fresh.path / "manifest.json", "its base holds updates that were taken out of the log")
-            records += sum(progress)
-        for part in self._partitions[name]:
-            part.reader.close()
+        replaced = self._partitions[name]
+        try:
+            records = _catch_up(partitions)
+        except FlinkmsError:
+            replaced = partitions
+            raise
+        finally:
+            for part in replaced:
+                part.reader.close()
         self._tables[name], self._partitions[name] = fresh, partitions
         return max(records, 1)
+
+
+def _catch_up(partitions: Sequence[_Partition]) -> int:
+    """Apply all there is; the number of records. Raises XX001 when a base holds updates that the log no longer has."""
+    records = 0
+    while True:
+        progress = 0
+        for part in partitions:
+            applied = part.poll(APPLY_BYTES_MAX)
+            if applied is None:
+                raise corrupted(part.path, "the table's base holds updates that were taken out of this log")
+            progress += applied
+        if not progress:
+            return records
+        records += progress

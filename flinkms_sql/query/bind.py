@@ -58,11 +58,10 @@ def bind_call(call: Call, cursor: Cursor, catalog: CatalogView, parameters: Para
         )
     count = len(call.arguments) - 1
     if written.kind == "parameter":
-        number = int(str(written.value))
-        if not parameters.use(number, SqlType.STRING, written.position):
+        if not parameters.use(written.number, SqlType.STRING, written.position):
             raise FlinkmsError(errors.DATATYPE_MISMATCH, f"the model of {call.function} must be a text",
                                position=written.position)  # fmt: skip
-        model: Model = Parameter(number=number, type=SqlType.STRING, position=written.position)
+        model: Model = Parameter(number=written.number, type=SqlType.STRING, position=written.position)
         return _bind(call.function, model, _common(call.function, count, catalog, position), position)
     address = parse_address(str(written.value), position=written.position)
     signature = find_model(address, catalog, written.position)
@@ -161,7 +160,7 @@ def bind_argument(written: Written, at: int, call: BoundCall, parameters: Parame
 def written_type(written: Written, parameters: Parameters) -> str:
     """Name of a constant's type, for messages."""
     if written.kind == "parameter" and written.type is None:
-        known = parameters.known(int(str(written.value)), written.position)
+        known = parameters.known(written.number, written.position)
         return known.value.postgres if known is not None else "unknown"
     return written.describe()
 

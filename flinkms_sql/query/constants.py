@@ -35,6 +35,13 @@ class Written:
     type: SqlType | None
     position: int
 
+    @property
+    def number(self) -> int:
+        """The number of a parameter."""
+        assert self.kind == "parameter"
+        assert isinstance(self.value, int)
+        return self.value
+
     def describe(self) -> str:
         """Its type, as PostgreSQL would name it in a message."""
         if self.type is not None:
@@ -227,10 +234,10 @@ def _cast(written: Written, target: SqlType, parameters: Parameters) -> Written 
     value: object | None = written.value
     match written.kind:
         case "parameter":
-            known = parameters.known(int(str(value)), position)
+            known = parameters.known(written.number, position)
             if known is not None and not widens(known, target):
                 return None
-            parameters.use(int(str(value)), target, position)
+            parameters.use(written.number, target, position)
         case "null":
             pass
         case "now" | "boolean":
@@ -272,14 +279,14 @@ def natural_type(written: Written, parameters: Parameters) -> SqlType | None:
         case "number":
             if isinstance(written.value, Decimal):
                 return SqlType.DOUBLE
-            return SqlType.INT if -(2**31) <= int(str(written.value)) < 2**31 else SqlType.BIGINT
+            return SqlType.INT if -(2**31) <= _as_number(written.value) < 2**31 else SqlType.BIGINT
         case "array" if isinstance(written.value, tuple):
             kinds = [natural_type(Written(kind="number", value=item, type=None, position=0), parameters)
                      for item in written.value if item is not None]  # fmt: skip
             widest = max((kind for kind in kinds if kind), key=lambda kind: kind.value.code, default=SqlType.INT)
             return array_type(widest)
         case "parameter":
-            return parameters.known(int(str(written.value)), written.position)
+            return parameters.known(written.number, written.position)
     return None
 
 
@@ -290,11 +297,10 @@ def coerce(written: Written, target: SqlType, parameters: Parameters) -> Constan
         case "null":
             return Literal(value=None, type=target, position=position)
         case "parameter":
-            number = int(str(written.value))
             if written.type is not None and not widens(written.type, target):
                 return None
-            fits = parameters.use(number, target, position)
-            return Parameter(number=number, type=target, position=position) if fits else None
+            fits = parameters.use(written.number, target, position)
+            return Parameter(number=written.number, type=target, position=position) if fits else None
         case "now":
             return Now(position=position) if target is SqlType.TIMESTAMP_LTZ else None
         case "text" if written.type is None:

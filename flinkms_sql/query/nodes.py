@@ -95,10 +95,12 @@ Annotate = Callable[[ModelAddress], str]
 
 
 def no_annotation(_address: ModelAddress) -> str:
+    """Adds nothing: a plan by itself, without what a running engine knows."""
     return ""
 
 
 def model_text(model: Model, annotate: Annotate) -> str:
+    """How a line of a tree names a model."""
     return str(model) if isinstance(model, Parameter) else f"{model}{annotate(model)}"
 
 

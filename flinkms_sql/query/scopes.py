@@ -19,6 +19,9 @@ SCHEMA = "flinkms"
 _CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR")
 _AFTER_QUERY = ("UNION", "INTERSECT", "EXCEPT", "RETURNING")
 _OPENS_TABLE = ("FROM", "JOIN", ",", "LATERAL", "ONLY", "(", "USING", "TABLE")
+_DECLARES_TABLE = ("CREATE", "TEMP", "TEMPORARY", "UNLOGGED", "FOREIGN", "FOR")
+"""Before TABLE: what follows is not read. Elsewhere TABLE name is short for SELECT * FROM name."""
+
 _NO_CALL_AFTER = ("FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE")
 CHANGES_DATA = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
@@ -96,6 +99,7 @@ class _Reader:
         self.tokens = tokens
         self.found = Structure()
         self.levels = [_Level(tables=True)]
+        self.reads_after = "USING" if self.word(0) == "MERGE" else "FROM"
 
     def word(self, at: int) -> str:
         return self.tokens[at].word if 0 <= at < len(self.tokens) else ""
@@ -183,7 +187,7 @@ class _Reader:
             level.tables = word == "FROM"
             assert level.scope is not None
             level.scope.clauses[word] = (at + 1, at + 1)
-        elif word == "FROM" and level.scope is None and not level.own:
+        elif word == self.reads_after and level.scope is None and not level.own:
             level.clause, level.tables = "FROM", len(self.levels) == 1
         elif word in ("SET", "WHERE", "VALUES") and not level.own and level.clause == "FROM" and level.scope is None:
             level.clause, level.tables = "", False
@@ -232,7 +236,8 @@ class _Reader:
         if level.cte_start == at:
             self.found.cte_names.add(name_value(self.tokens[at]) or "")
         before = self.word(at - 1)
-        if level.clause != "FROM" or not (before == "TABLE" or (level.tables and before in _OPENS_TABLE)):
+        named = level.clause == "FROM" and level.tables and before in _OPENS_TABLE
+        if not named and (before != "TABLE" or self.word(at - 2) in _DECLARES_TABLE):
             return
         parts = [name_value(self.tokens[at])]
         while self.word(at + 1) == "." and at + 2 < len(self.tokens):

@@ -83,9 +83,13 @@ class TaskManagerMemory:
 
 
 def jobmanager_java_options(process_mb: int) -> tuple[str, ...]:
-    """A job manager keeps little: the serial collector has the smallest footprint and stops for milliseconds."""
+    """A job manager keeps little: the serial collector has the smallest footprint and stops for milliseconds.
+
+    Its code is the quick compiler's only: it runs too seldom to be worth optimising, and starts with a third less work.
+    """
     heap = max(process_mb - METASPACE_MB - OVERHEAD_MB, 192)
-    return (f"-Xmx{heap}m", f"-Xms{heap // 4}m", f"-XX:MaxMetaspaceSize={METASPACE_MB}m", "-XX:+UseSerialGC")
+    return (f"-Xmx{heap}m", f"-Xms{heap // 4}m", f"-XX:MaxMetaspaceSize={METASPACE_MB}m", "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1")
 
 
 def options(*, home: Path, java_options: str, rest_port: int, rpc_port: int, slots: int, python: str,

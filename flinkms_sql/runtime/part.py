@@ -14,12 +14,11 @@ from flinkms_sql.runtime.account import OURSELVES, Account
 READY_WAIT_S_MAX = 90.0
 """Seconds from start to ready. A JVM on a loaded two-core machine takes 15; past 90 it hangs."""
 
+SETTLED_S = 1.0
+"""Seconds after which a part that cannot be asked is taken for ready."""
+
 STOP_WAIT_S_MAX = 15.0
 """Seconds from the stop signal to SIGKILL. PostgreSQL's fast shutdown writes a checkpoint; the JVMs take 1 to 3."""
-
-
-def _always(pid: int) -> bool:
-    return True
 
 
 def _nothing() -> None:
@@ -32,7 +31,8 @@ class Part:
 
     ``prepare`` runs before every start, ``started`` after every time the part became ready and before those that need
     it start; both may block and may raise. ``ready`` is given the pid (0 without a command) and asked again and again; it
-    may block for a second.
+    may block for a second. Without ``ready``, a part is taken for ready when it has run for SETTLED_S: enough for a
+    program that ends at once to have ended.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Part:
     address: str
     needs: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    ready: Callable[[int], bool] = _always
+    ready: Callable[[int], bool] | None = None
     prepare: Callable[[], None] = _nothing
     started: Callable[[], None] = _nothing
     account: Account = OURSELVES

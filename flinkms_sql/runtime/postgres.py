@@ -16,7 +16,7 @@ from pathlib import Path
 
 from flinkms_sql import errors, sqlfiles
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.runtime import account
+from flinkms_sql.runtime import account, processes
 from flinkms_sql.runtime.account import Account
 from flinkms_sql.runtime.part import Part
 from flinkms_sql.settings import DATABASE
@@ -62,7 +62,9 @@ def part(data_dir: Path) -> Part:
 
     def prepare() -> None:
         _prepare_directories(who, data_dir, sockets)
-        if not home.exists():
+        if home.exists():
+            _forget_dead_server(home, sockets)
+        else:
             _initialize(who, home)
 
     return Part(
@@ -91,6 +93,22 @@ def _prepare_directories(who: Account, data_dir: Path, sockets: Path) -> None:
         who.own(directory)
     account.let_pass(who, data_dir / "postgres")
     account.let_pass(who, bin_dir() / "postgres")
+
+
+def _forget_dead_server(home: Path, sockets: Path) -> None:
+    """Remove the lock files, of the data and of the socket, of a server that is gone.
+
+    PostgreSQL does so itself, but not while the pid is a zombie's (which it stays in a container whose first process
+    reaps none) or has been given to another process of the same user. Orphaned backends are still found: PostgreSQL
+    looks for their shared memory by the directory's inode, not by these files.
+    """
+    for file in (home / "postmaster.pid", sockets / f"{SOCKET_NAME}.lock"):
+        try:
+            pid = int(file.read_text().split("\n", 1)[0])
+        except (FileNotFoundError, ValueError):
+            continue
+        if not processes.runs_with(pid, str(home)):
+            file.unlink()
 
 
 def _initialize(who: Account, home: Path) -> None:

@@ -58,6 +58,15 @@ def identify(pid: int) -> Identity:
     return Identity(pid=pid, started_at=psutil.Process(pid).create_time())
 
 
+def runs_with(pid: int, argument: str) -> bool:
+    """Whether a process runs (a zombie does not) and has this argument."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and argument in process.cmdline()
+    except psutil.Error:
+        return False
+
+
 def start(part: Part, *, data_dir: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start a part in a session of its own, its output appended to its log."""
     _set_aside(log)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import signal
 import subprocess
+import time
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.runtime import processes
-from flinkms_sql.runtime.part import Part
+from flinkms_sql.runtime.part import SETTLED_S, Part
 from flinkms_sql.runtime.processes import Identity
 from flinkms_sql.runtime.state import PartState, Phase
 
@@ -52,6 +53,7 @@ class Watch:
         self._task: Future[bool] | None = None
         self._not_before = 0.0
         self._began_at = 0.0
+        self._settled_at = 0.0
         self._ready_at: float | None = None
         self._failures = 0
         self._restarts = 0
@@ -101,7 +103,10 @@ class Watch:
         return True
 
     def _probe(self, pid: int) -> bool:
-        if not self.part.ready(pid):
+        if self.part.ready is None:
+            if time.monotonic() < self._settled_at:
+                return False
+        elif not self.part.ready(pid):
             return False
         self.part.started()
         return True
@@ -119,6 +124,7 @@ class Watch:
             self._failed_to_start(now, _as_flinkms(self.part.name, error))
             return
         self.phase = "starting"
+        self._settled_at = now + (SETTLED_S if self.part.command else 0.0)
         self._task = None
 
     def _watch_start(self, now: float) -> None:

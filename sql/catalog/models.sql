@@ -8,6 +8,9 @@ RETURNING *
 -- name: delete
 DELETE FROM flinkms.models WHERE name = %(model)s
 
+-- name: set_options
+UPDATE flinkms.models SET options = %(options)s WHERE name = %(model)s
+
 -- name: get
 SELECT * FROM flinkms.models WHERE name = %(model)s
 

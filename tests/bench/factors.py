@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.bench.deployment import Deployment
+from tests.deployment import Deployment
 from udfs.generate import random_factors
 
 MODEL = "rec"

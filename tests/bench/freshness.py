@@ -18,11 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import psycopg
+from typing_extensions import Self
 
-from tests.bench.deployment import Deployment, deployed
 from tests.bench.factors import generate
 from tests.bench.report import Goal, Report, Table, hash_of, percentiles
 from tests.bench.statements import queries
+from tests.deployment import Deployment, deployed
 
 SEED = 3
 ASK_PAUSE_S = 0.0005
@@ -128,7 +129,7 @@ class Inserter:
         self._answered_at: float | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> Inserter:  # noqa: PYI034 - typing.Self is of Python 3.11
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

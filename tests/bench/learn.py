@@ -21,11 +21,11 @@ import numpy as np
 
 from flinkms_sql.modellog.replica import VersionReplica
 from flinkms_sql.modellog.stream import Stream, StreamWriter
-from tests.bench.deployment import Deployment, deployed
 from tests.bench.factors import MODEL, generate
 from tests.bench.peer_flink import FORMS, Form, run_peer, write_factors
 from tests.bench.report import Goal, Report, Table, hash_of
 from tests.bench.statements import queries
+from tests.deployment import Deployment, deployed
 from udfs.block import Column
 from udfs.generate import BLOCK_ROWS, PlantedRatings
 

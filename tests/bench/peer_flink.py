@@ -21,9 +21,9 @@ import numpy as np
 
 from flinkms_sql.query.script import read_script
 from flinkms_sql.runtime import flink, jdk
-from tests.bench.deployment import ROOT, Deployment
 from tests.bench.factors import Factors
 from tests.bench.statements import queries
+from tests.deployment import ROOT, Deployment
 
 Form = Literal["array", "bytes"]
 """How a vector crosses the boundary to Python."""

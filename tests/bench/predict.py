@@ -15,11 +15,11 @@ import numpy as np
 
 from flinkms_sql.settings import DATABASE
 from tests.bench import pgbench
-from tests.bench.deployment import Deployment, deployed
 from tests.bench.factors import Factors, generate, random_pairs
 from tests.bench.peer_postgres import PeerPostgres, peer_postgres
 from tests.bench.report import Goal, Report, Table, hash_of, percentiles
 from tests.bench.statements import queries, script
+from tests.deployment import Deployment, deployed
 
 SEED = 1
 FORMS = ("vector", "unnest", "plpgsql", "inlined")

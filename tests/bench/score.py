@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.bench.deployment import Deployment, deployed
 from tests.bench.factors import Rows, generate, random_pairs
 from tests.bench.peer_flink import FORMS, Form, run_peer, write_factors
 from tests.bench.report import Goal, Report, Table, hash_of
 from tests.bench.statements import queries, script
+from tests.deployment import Deployment, deployed
 
 SEED = 5
 TOLERANCE = 1e-4

@@ -22,10 +22,10 @@ from statistics import median
 import numpy as np
 
 from tests.bench import peer_spark, ratings
-from tests.bench.deployment import Deployment, deployed
 from tests.bench.ratings import Ratings, Split
 from tests.bench.report import Goal, Report, Table, hash_of
 from tests.bench.statements import queries, script
+from tests.deployment import Deployment, deployed
 
 SPARK_REGULARIZATION = 0.1
 

@@ -23,10 +23,12 @@ def take_object_name(cursor: Cursor) -> str:
 
 
 def take_if_not_exists(cursor: Cursor) -> bool:
+    """Whether IF NOT EXISTS stands here; it is stepped over."""
     return cursor.accept("IF", "NOT", "EXISTS")
 
 
 def take_if_exists(cursor: Cursor) -> bool:
+    """Whether IF EXISTS stands here; it is stepped over."""
     return cursor.accept("IF", "EXISTS")
 
 

@@ -213,6 +213,27 @@ LINE: DELETE FROM ratings
                   ^
 HINT: A stream is only appended to, by INSERT.
 
+MERGE INTO movies m USING ratings r ON m.item_id = r.item_id WHEN MATCHED THEN DO NOTHING
+---
+ERROR 0A000: reading Flink table "ratings" from SQL runs as a Flink job and is not available through the frontend yet
+LINE: MERGE INTO movies m USING ratings r ON m.item_id = r.item_id WHEN MATCHED THEN DO NOTHING
+                                ^
+HINT: Queries for Flink are part of CREATE MODEL, INSERT INTO and EVALUATE MODEL.
+
+INSERT INTO movies TABLE ratings
+---
+ERROR 0A000: reading Flink table "ratings" from SQL runs as a Flink job and is not available through the frontend yet
+LINE: INSERT INTO movies TABLE ratings
+                               ^
+HINT: Queries for Flink are part of CREATE MODEL, INSERT INTO and EVALUATE MODEL.
+
+WITH x AS (TABLE ratings) SELECT * FROM x
+---
+ERROR 0A000: reading Flink table "ratings" from SQL runs as a Flink job and is not available through the frontend yet
+LINE: WITH x AS (TABLE ratings) SELECT * FROM x
+                       ^
+HINT: Queries for Flink are part of CREATE MODEL, INSERT INTO and EVALUATE MODEL.
+
 TRUNCATE TABLE rating_events
 ---
 ERROR 0A000: TRUNCATE of "rating_events" is not supported: it is a Flink table

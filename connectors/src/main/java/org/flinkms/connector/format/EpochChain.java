@@ -105,6 +105,12 @@ final class EpochChain {
         }
     }
 
+    /** Number of the newest epoch in a directory, which is only listed; 0 when there is none. */
+    static int newest(Path directory) throws IOException {
+        SortedSet<Position> files = list(directory);
+        return files.isEmpty() ? 0 : files.last().epoch();
+    }
+
     boolean isEmpty() {
         return chain.isEmpty();
     }

@@ -82,22 +82,31 @@ public final class Frame {
     static long length(ByteBuffer data, int at) {
         int bodyBytes = data.getInt(at + 8);
         boolean plausible = data.getInt(at) == MAGIC
-                && data.get(at + 4) == VERSION
-                && (data.get(at + 5) == APPEND || data.get(at + 5) == UPSERT)
-                && data.getShort(at + 6) == 0
                 && bodyBytes % 8 == 0
                 && bodyBytes >= 0
                 && bodyBytes <= BYTES_MAX - HEADER_BYTES;
         return plausible ? HEADER_BYTES + (long) bodyBytes : -1;
     }
 
-    /** The frame that fills {@code data}, or null when its checksum is wrong. */
-    static Frame decode(ByteBuffer data) {
+    /**
+     * The frame that fills {@code data}, or null when its checksum is wrong. Throws {@link FormatException} when the
+     * checksum is right but the frame is of a kind this code does not know: no crash explains that.
+     */
+    static Frame decode(ByteBuffer data) throws FormatException {
         ByteBuffer frame = data.slice().order(ByteOrder.LITTLE_ENDIAN);
         ByteBuffer checked = frame.duplicate();
         checked.position(CRC_FROM);
         if (Crc32c.of(checked) != frame.getInt(12)) {
             return null;
+        }
+        boolean known = frame.get(4) == VERSION
+                && (frame.get(5) == APPEND || frame.get(5) == UPSERT)
+                && frame.getShort(6) == 0
+                && frame.getInt(16) >= 0
+                && frame.getInt(20) == 0;
+        if (!known) {
+            throw new FormatException("frame of version " + frame.get(4) + ", kind " + frame.get(5) + ", flags "
+                    + frame.getShort(6) + " is not supported");
         }
         ByteBuffer body = frame.duplicate();
         body.position(HEADER_BYTES);

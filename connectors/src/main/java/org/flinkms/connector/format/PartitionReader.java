@@ -56,6 +56,7 @@ public final class PartitionReader implements Closeable {
     }
 
     private final Path directory;
+    private final DirectoryStamp names;
     private EpochChain chain;
     private Position position;
     private Segment segment;
@@ -68,6 +69,7 @@ public final class PartitionReader implements Closeable {
         final Position start;
         ByteBuffer chunk;
         long chunkAt;
+        /** Size of the file when its end was last found to be no whole frame: nothing to look at until it grows. */
         long tornSize = -1;
 
         Segment(Path file, Position start) throws IOException {
@@ -108,6 +110,7 @@ public final class PartitionReader implements Closeable {
      */
     public PartitionReader(Path directory, Position from) {
         this.directory = directory;
+        this.names = new DirectoryStamp(directory);
         this.position = from;
     }
 
@@ -123,14 +126,15 @@ public final class PartitionReader implements Closeable {
 
     /** The next entry that ends at or before {@code limit} (null: no limit), or null when there is nothing yet. */
     public Entry poll(Position limit) throws IOException {
-        if (chain == null || framesSinceListing >= FRAMES_PER_LISTING) {
+        boolean limitIsNews = chain != null && limit != null && limit.epoch() > chain.newest();
+        if (chain == null || limitIsNews || framesSinceListing >= FRAMES_PER_LISTING) {
             Entry rewind = refresh();
             if (rewind != null) {
                 return rewind;
             }
         }
         Entry entry = next(limit);
-        if (entry == null && chain.isStale()) {
+        if (entry == null && names.mayHaveChanged() && chain.isStale()) {
             Entry rewind = refresh();
             entry = rewind != null ? rewind : next(limit);
         }
@@ -197,24 +201,19 @@ public final class PartitionReader implements Closeable {
         if (fileSize == segment.tornSize) {
             return null;
         }
-        if (fileSize - fileOffset < Frame.HEADER_BYTES) {
-            return incomplete(epoch, fileOffset);
-        }
-        int at = segment.load(fileOffset, Frame.HEADER_BYTES, fileSize);
+        int at = fileSize - fileOffset < Frame.HEADER_BYTES
+                ? -1 : segment.load(fileOffset, Frame.HEADER_BYTES, fileSize);
         if (at < 0) {
-            return incomplete(epoch, fileOffset);
+            return unreadable(epoch, fileOffset, fileSize, fileSize);
         }
         long length = Frame.length(segment.chunk, at);
         if (length < 0) {
-            return damaged(epoch, fileOffset, fileSize, -1);
+            return unreadable(epoch, fileOffset, fileSize, fileSize);
         }
         at = fileSize - fileOffset < length ? -1 : segment.load(fileOffset, (int) length, fileSize);
-        if (at < 0) {
-            return incomplete(epoch, fileOffset);
-        }
-        Frame frame = Frame.decode(segment.view(at, (int) length));
+        Frame frame = at < 0 ? null : decode(fileOffset, segment.view(at, (int) length));
         if (frame == null) {
-            return damaged(epoch, fileOffset, fileSize, fileOffset + length);
+            return unreadable(epoch, fileOffset, fileSize, fileOffset + length);
         }
         if (position.offset() + length > epoch.end) {
             throw new CorruptLogException(segment.file, fileOffset,
@@ -226,23 +225,26 @@ public final class PartitionReader implements Closeable {
         return new Entry(start, position, frame);
     }
 
-    /** A frame that is cut short is being written, unless the log is known to go on behind it. */
-    private Entry incomplete(EpochChain.Epoch epoch, long fileOffset) throws IOException {
-        segment.chunk = null;
-        if (goesOn(epoch)) {
-            throw new CorruptLogException(segment.file, fileOffset, "a frame is cut short but the log goes on");
+    private Frame decode(long fileOffset, ByteBuffer bytes) throws CorruptLogException {
+        try {
+            return Frame.decode(bytes);
+        } catch (FormatException e) {
+            throw new CorruptLogException(segment.file, fileOffset, e.getMessage());
         }
-        return null;
     }
 
     /**
-     * A frame with a wrong magic or checksum is the torn end of a write when nothing follows it. Where its end is not
-     * known, a later whole frame in the file is what tells corruption from a torn end.
+     * Bytes that are no whole frame are the end of a log that is being written or was cut off by a crash, and not
+     * there yet: unless something follows them, the log is known to go on, or a whole frame lies behind them. Then
+     * they were whole once. {@code frameEnd} is where the frame claims to end, or the end of the file.
      */
-    private Entry damaged(EpochChain.Epoch epoch, long fileOffset, long fileSize, long frameEnd) throws IOException {
+    private Entry unreadable(EpochChain.Epoch epoch, long fileOffset, long fileSize, long frameEnd)
+            throws IOException {
         segment.chunk = null;
-        boolean followed = frameEnd < 0 ? holdsFrame(fileOffset + 8, fileSize) : frameEnd < fileSize;
-        if (goesOn(epoch) || followed) {
+        if (goesOn(epoch)) {
+            throw new CorruptLogException(segment.file, fileOffset, "there is no whole frame, but the log goes on");
+        }
+        if (frameEnd < fileSize || holdsFrame(fileOffset + 8, fileSize)) {
             throw new CorruptLogException(segment.file, fileOffset, "a frame has a wrong magic or checksum");
         }
         segment.tornSize = fileSize;
@@ -261,7 +263,7 @@ public final class PartitionReader implements Closeable {
                 continue;
             }
             at = segment.load(offset, (int) length, fileSize);
-            if (at >= 0 && Frame.decode(segment.view(at, (int) length)) != null) {
+            if (at >= 0 && decode(offset, segment.view(at, (int) length)) != null) {
                 return true;
             }
         }

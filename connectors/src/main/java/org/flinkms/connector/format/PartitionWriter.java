@@ -110,7 +110,7 @@ public final class PartitionWriter implements Closeable {
             channel.force(false);
             dirty = false;
         }
-        int newest = EpochChain.read(directory).newest();
+        int newest = EpochChain.newest(directory);
         if (newest != epoch) {
             throw new FormatException("another writer has opened epoch " + newest + " of log " + directory
                     + " over epoch " + epoch + " of this one; a partition has one writer");

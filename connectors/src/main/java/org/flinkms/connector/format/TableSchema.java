@@ -15,7 +15,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 
-/** Columns of a stream ({@code stream.json}) or of a keyed table ({@code table.json}), as its directory records them. */
+/** Columns of a stream ({@code stream.json}) or a keyed table ({@code table.json}), as its directory records them. */
 public final class TableSchema {
     public static final String STREAM_FILE = "stream.json";
     public static final String TABLE_FILE = "table.json";
@@ -109,7 +109,9 @@ public final class TableSchema {
     private static LogicalType parseType(String name, String origin) throws FormatException {
         String text = name.endsWith("_ARRAY") ? "ARRAY<" + name.substring(0, name.length() - 6) + ">" : name;
         try {
-            return LogicalTypeParser.parse(text, TableSchema.class.getClassLoader());
+            LogicalType type = LogicalTypeParser.parse(text, TableSchema.class.getClassLoader());
+            ColumnType.of(type);
+            return type;
         } catch (RuntimeException e) {
             throw new FormatException(origin + " has a column of unknown type " + name);
         }

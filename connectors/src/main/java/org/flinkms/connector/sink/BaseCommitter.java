@@ -2,8 +2,11 @@ package org.flinkms.connector.sink;
 
 import org.flinkms.connector.format.DurableFiles;
 import org.flinkms.connector.format.FormatException;
+import org.flinkms.connector.format.Json;
+import org.flinkms.connector.table.Manifest;
 
 import org.apache.flink.api.connector.sink2.Committer;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -44,7 +47,9 @@ final class BaseCommitter implements Committer<BaseCommittable> {
         } else if (!Files.exists(visible)) {
             throw new FormatException("base " + hidden + " vanished before it could be committed");
         }
-        BaseManifest.write(version.resolve(table), BaseLayout.BASE);
+        ObjectNode manifest = Json.object().put("format", 1).put("base", BaseLayout.BASE);
+        manifest.putObject("positions");
+        DurableFiles.replace(version.resolve(table).resolve(Manifest.FILE), Json.bytes(manifest));
     }
 
     @Override

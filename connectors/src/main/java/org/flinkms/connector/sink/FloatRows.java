@@ -3,8 +3,8 @@ package org.flinkms.connector.sink;
 import org.flinkms.connector.format.BlockBuilder;
 import org.flinkms.connector.format.BlockReader;
 import org.flinkms.connector.format.ColumnType;
+import org.flinkms.connector.table.Base;
 
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -58,8 +58,8 @@ final class FloatRows implements ShardRows {
     }
 
     @Override
-    public void load(int row, FloatBuffer base) {
-        base.get(chunk(row), at(row), width);
+    public void load(int row, Base base, long from) {
+        base.copyVector(from, chunk(row), at(row));
     }
 
     @Override

@@ -21,6 +21,12 @@ import java.util.List;
  * sequence tells how many changes it stands for.
  */
 final class Shard<R extends ShardRows> {
+    /** What is done with a row that changed. */
+    @FunctionalInterface
+    interface ChangedRow {
+        void accept(int row, long eventTimeMicros) throws IOException;
+    }
+
     private final boolean textKey;
     private final KeyIndex keys;
     private final R rows;
@@ -80,13 +86,18 @@ final class Shard<R extends ShardRows> {
         }
     }
 
-    int changedCount() {
-        return changedCount;
+    /** Forgets that a row changed. */
+    void unmarkChanged(int row) {
+        isChanged.clear(row);
     }
 
-    void clearChanged() {
+    /** Hands over every changed row once, in the order of their first change; afterwards none is. */
+    void drainChanged(ChangedRow action) throws IOException {
         for (int i = 0; i < changedCount; i++) {
-            isChanged.clear(changed[i]);
+            if (isChanged.get(changed[i])) {
+                isChanged.clear(changed[i]);
+                action.accept(changed[i], eventTimes[changed[i]]);
+            }
         }
         changedCount = 0;
     }
@@ -102,19 +113,23 @@ final class Shard<R extends ShardRows> {
         return columns;
     }
 
-    BlockBuilder newBlock() {
-        return new BlockBuilder(frameColumns(textKey, rows.columns()));
-    }
-
-    /** Puts the i-th changed row into a block as an upsert. */
-    void writeChanged(int i, BlockBuilder block) {
-        int row = changed[i];
-        writeHeader(row, Frame.OP_UPSERT, eventTimes[row], block);
+    /** Puts a row into a block as an upsert. */
+    void writeUpsert(int row, long eventTimeMicros, BlockBuilder block) {
+        writeUpsertHeader(row, eventTimeMicros, block);
         rows.write(row, block, Frame.UPSERT_PAYLOAD);
     }
 
-    /** Puts operation, key, sequence and event time of a row into a block; the payload is the caller's. */
-    void writeHeader(int row, byte op, long eventTimeMicros, BlockBuilder block) {
+    /** Puts all but the payload of an upsert into a block; the payload is the caller's. */
+    void writeUpsertHeader(int row, long eventTimeMicros, BlockBuilder block) {
+        writeHeader(row, Frame.OP_UPSERT, eventTimeMicros, block);
+    }
+
+    /** Puts all but the payload, which is NULL, of a delete into a block. */
+    void writeDeleteHeader(int row, long eventTimeMicros, BlockBuilder block) {
+        writeHeader(row, Frame.OP_DELETE, eventTimeMicros, block);
+    }
+
+    private void writeHeader(int row, byte op, long eventTimeMicros, BlockBuilder block) {
         block.column(Frame.UPSERT_OP).putByte(op);
         keys.write(row, block.column(Frame.UPSERT_KEY));
         block.column(Frame.UPSERT_SEQUENCE).putLong(sequences[row]);

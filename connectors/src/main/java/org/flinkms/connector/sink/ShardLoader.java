@@ -1,12 +1,16 @@
 package org.flinkms.connector.sink;
 
+import org.flinkms.connector.format.FormatException;
 import org.flinkms.connector.format.PartitionReader;
 import org.flinkms.connector.format.PartitionWriter;
 import org.flinkms.connector.format.Position;
+import org.flinkms.connector.table.Base;
+import org.flinkms.connector.table.Manifest;
 
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -17,7 +21,8 @@ final class ShardLoader<R extends ShardRows> {
     private final Path table;
     private final boolean textKey;
     private final int partitions;
-    private final TreeMap<Integer, Shard<R>> shards = new TreeMap<>();
+    private final Map<Integer, Shard<R>> shards = new TreeMap<>();
+    private final Map<Integer, PartitionWriter> logs = new TreeMap<>();
 
     /** A loader of the table at {@code table}, which has {@code partitions} partitions in all. */
     ShardLoader(Path table, boolean textKey, int partitions) {
@@ -26,35 +31,44 @@ final class ShardLoader<R extends ShardRows> {
         this.partitions = partitions;
     }
 
-    void add(int partition, Shard<R> shard) {
+    /** Adds a shard to be loaded; its log was just opened and nothing is written to it yet. */
+    void add(int partition, Shard<R> shard, PartitionWriter log) {
         shards.put(partition, shard);
+        logs.put(partition, log);
     }
 
-    /** Loads every shard added; {@code writers} are by partition number, just opened, with nothing written yet. */
-    void load(Map<Integer, PartitionWriter> writers) throws IOException {
+    /** Loads every shard added. */
+    void load() throws IOException {
         if (shards.isEmpty()) {
             return;
         }
-        BaseManifest manifest = BaseManifest.read(table);
-        if (manifest.base() != null) {
-            loadBase(manifest.base());
+        Optional<Manifest> manifest = Manifest.read(table);
+        if (manifest.isPresent()) {
+            loadBase(Base.open(table, manifest.get().base()));
         }
         for (Map.Entry<Integer, Shard<R>> entry : shards.entrySet()) {
-            PartitionWriter writer = writers.get(entry.getKey());
-            loadLog(entry.getValue(), writer, manifest.position(entry.getKey()));
+            String partition = "p" + entry.getKey();
+            Position from = manifest.map(m -> m.position(partition)).orElse(Position.START);
+            loadLog(entry.getValue(), logs.get(entry.getKey()), from);
         }
     }
 
-    private void loadBase(Path base) throws IOException {
+    private void loadBase(Base base) throws IOException {
+        if (base.hasTextKeys() != textKey) {
+            throw new FormatException("the base of " + table + " has other keys than its table");
+        }
         Key key = new Key(textKey);
-        try (BaseReader reader = new BaseReader(base, textKey)) {
-            while (reader.next(key)) {
-                Shard<R> shard = shards.get(key.partition(partitions));
-                if (shard != null) {
-                    int row = shard.row(key);
-                    shard.setSequence(row, reader.sequence());
-                    shard.rows().load(row, reader.row());
-                }
+        for (long from = 0; from < base.rows(); from++) {
+            if (textKey) {
+                key.set(base.textKey(from));
+            } else {
+                key.set(base.longKey(from));
+            }
+            Shard<R> shard = shards.get(key.partition(partitions));
+            if (shard != null) {
+                int row = shard.row(key);
+                shard.setSequence(row, base.sequence(from));
+                shard.rows().load(row, base, from);
             }
         }
     }

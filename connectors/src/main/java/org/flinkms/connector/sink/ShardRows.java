@@ -3,8 +3,8 @@ package org.flinkms.connector.sink;
 import org.flinkms.connector.format.BlockBuilder;
 import org.flinkms.connector.format.BlockReader;
 import org.flinkms.connector.format.ColumnType;
+import org.flinkms.connector.table.Base;
 
-import java.nio.FloatBuffer;
 import java.util.List;
 
 /** What a shard keeps of its rows besides key, sequence and event time; rows are numbered as in its index. */
@@ -21,8 +21,8 @@ interface ShardRows {
     /** Takes the absolute row {@code from} of a block whose columns begin at {@code firstColumn}. */
     void load(int row, BlockReader block, int from, int firstColumn);
 
-    /** Takes a row of a base, at the buffer's position; only tables of models have a base. */
-    default void load(int row, FloatBuffer base) {
+    /** Takes the row {@code from} of a base; only tables of models have one. */
+    default void load(int row, Base base, long from) {
         throw new IllegalStateException("only a table of a model has a base");
     }
 

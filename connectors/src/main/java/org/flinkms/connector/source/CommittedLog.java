@@ -1,6 +1,7 @@
 package org.flinkms.connector.source;
 
 import org.flinkms.connector.format.CommittedFile;
+import org.flinkms.connector.format.DirectoryStamp;
 import org.flinkms.connector.format.PartitionReader;
 import org.flinkms.connector.format.Position;
 import org.flinkms.connector.table.TableLayout;
@@ -10,6 +11,7 @@ import javax.annotation.Nullable;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * A partition as far as its writer vouches for it: up to the committed position when a Flink job writes it, else up to
@@ -19,7 +21,8 @@ import java.nio.file.Path;
  */
 final class CommittedLog implements Closeable {
     private final Path directory;
-    private final PartitionReader reader;
+    private final DirectoryStamp stamp;
+    private PartitionReader reader;
 
     /** Where the partition ended when a bounded job started; null for an unbounded one. */
     @Nullable private final Position stop;
@@ -27,6 +30,7 @@ final class CommittedLog implements Closeable {
 
     private CommittedLog(Path directory, Position from, @Nullable Position stop) {
         this.directory = directory;
+        this.stamp = new DirectoryStamp(directory);
         this.reader = new PartitionReader(directory, from);
         this.stop = stop;
         this.limit = stop;
@@ -39,8 +43,13 @@ final class CommittedLog implements Closeable {
 
     /** The end of a partition now. */
     static Position end(Path directory) throws IOException {
-        Position committed = CommittedFile.read(directory).orElse(null);
-        return committed != null ? committed : PartitionReader.endOf(directory);
+        Optional<Position> committed = CommittedFile.read(directory);
+        if (committed.isPresent()) {
+            return committed.get();
+        }
+        Position whole = PartitionReader.endOf(directory);
+        // A job's writer may have started in between.
+        return CommittedFile.read(directory).orElse(whole);
     }
 
     /** The next entry, or null when there is none now. */
@@ -49,13 +58,32 @@ final class CommittedLog implements Closeable {
         if (stop != null) {
             return reader.poll(stop);
         }
-        // The file is read only when the position it held before has been reached: a busy log costs nothing extra.
         PartitionReader.Entry entry = limit == null ? null : reader.poll(limit);
         if (entry == null) {
-            limit = CommittedFile.read(directory).orElse(null);
+            // A busy log does not come here until the limit is reached, an idle one asks for a file status only.
+            if (stamp.mayHaveChanged()) {
+                limit = CommittedFile.read(directory).orElse(null);
+            }
             entry = reader.poll(limit);
         }
-        return entry;
+        return entry != null && limit == null ? vouched(entry) : entry;
+    }
+
+    /**
+     * An entry of a log that had no committed position when it was looked for. A job's writer that starts just now
+     * makes one before its first frame: then the entry goes back and is read again once it is committed.
+     */
+    @Nullable
+    private PartitionReader.Entry vouched(PartitionReader.Entry entry) throws IOException {
+        if (stamp.mayHaveChanged()) {
+            limit = CommittedFile.read(directory).orElse(null);
+        }
+        if (limit == null || entry.end().compareTo(limit) <= 0) {
+            return entry;
+        }
+        reader.close();
+        reader = new PartitionReader(directory, entry.start());
+        return null;
     }
 
     Position position() {

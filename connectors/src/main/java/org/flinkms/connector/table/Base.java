@@ -77,8 +77,19 @@ public final class Base {
         return hasTextKeys() ? (Object) StringData.fromBytes(textKey(row)) : longKey(row);
     }
 
-    private byte[] textKey(long row) {
+    /** The UTF-8 of the key of a row of a base with text keys. */
+    public byte[] textKey(long row) {
         return keys.getBytes(textOffsets.getLong(row), textOffsets.getLong(row + 1));
+    }
+
+    /** How many deltas or records had gone into a row when the base was written. */
+    public long sequence(long row) {
+        return sequences == null ? 0 : sequences.getLong(row);
+    }
+
+    /** Copies the floats of a row into {@code target} from index {@code at}. */
+    public void copyVector(long row, float[] target, int at) {
+        vectors.copyFloats(row, target, at);
     }
 
     /** Which of {@code partitions} partitions the updates of a row's key are in. */
@@ -100,7 +111,7 @@ public final class Base {
             case KEY:
                 return key(row);
             case SEQUENCE:
-                return sequences == null ? 0L : sequences.getLong(row);
+                return sequence(row);
             case EVENT_TIME:
                 return eventTimes == null ? null : FrameRows.eventTime(eventTimes.getLong(row));
             case PAYLOAD:

@@ -53,12 +53,17 @@ final class MappedColumn {
     /** The floats of a row. */
     float[] getFloats(long row) {
         float[] values = new float[rowBytes / Float.BYTES];
+        copyFloats(row, values, 0);
+        return values;
+    }
+
+    /** Copies the floats of a row into {@code target} from index {@code first}. */
+    void copyFloats(long row, float[] target, int first) {
         ByteBuffer chunk = chunks[(int) (row / rowsPerChunk)];
         int at = (int) (row % rowsPerChunk) * rowBytes;
-        for (int i = 0; i < values.length; i++) {
-            values[i] = chunk.getFloat(at + Float.BYTES * i);
+        for (int i = 0; i < rowBytes / Float.BYTES; i++) {
+            target[first + i] = chunk.getFloat(at + Float.BYTES * i);
         }
-        return values;
     }
 
     /** Bytes {@code from} to {@code to} of a file of single bytes. */

@@ -1,6 +1,6 @@
-"""A deployment for the time of a benchmark: ``flinkms up`` over a temporary directory, on ports of its own.
+"""A deployment for the time of a test run or a benchmark: ``flinkms up`` over a temporary directory, on ports of its own.
 
-Benchmarks use what users use: the command line, and connections to the frontend.
+Both use what users use: the command line, and connections to the frontend.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from flinkms_sql.runtime import status
 from flinkms_sql.runtime.flink import free_ports
 from flinkms_sql.settings import DATABASE, Settings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,23 @@
+"""Settings of the whole test run.
+
+BLAS gets one thread: its matrices are small here, and threads that spin for each other on a busy machine of two cores
+make a fit of 0.1 s take 3 s. It has to be set before numpy is imported.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import pytest
+
+from tests.deployment import deployed
+
+
+@pytest.fixture(scope="session")
+def deployment():
+    """One deployment, with one Flink cluster, for all integration tests that need a whole one.
+
+    Tests name their tables and models after themselves and leave no standing job behind.
+    """
+    with deployed() as running:
+        yield running
