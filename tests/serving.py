@@ -168,7 +168,11 @@ def frontend(backend: BackendAddress | None = None, **settings: object) -> Itera
     services = Services(catalogs=catalogs, registry=registry(), backend=backend, streams=streams, deployer=deployer)
     loop = asyncio.new_event_loop()
     wanted = FrontendSettings(**({"port": 0} | settings))
-    server = loop.run_until_complete(serve(services, wanted))
+    try:
+        server = loop.run_until_complete(serve(services, wanted))
+    except BaseException:
+        loop.close()
+        raise
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import timezone, tzinfo
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
@@ -377,7 +377,7 @@ class Session(asyncio.Protocol):
         """The control database reads slowly: so do we."""
         self._read(not congested)
 
-    # ---- cancel and encryption ----
+    # ---- cancel ----
 
     def cancel(self) -> None:
         """End what is at work: at the control database, or here where that can be stopped."""
@@ -386,19 +386,3 @@ class Session(asyncio.Protocol):
         elif self._task is not None and self.cancellable:
             self._canceled = True
             self._task.cancel()
-
-    def encrypt(self) -> Awaitable[None] | None:
-        """Answer an SSLRequest: TLS when there is a certificate."""
-        context = self.frontend.settings.tls
-        if context is None:
-            self.write_now(b"N")
-            return None
-        self.connection.rest_is_encrypted()
-        return self._encrypt(context)
-
-    async def _encrypt(self, context: Any) -> None:
-        self.write_now(b"S")
-        assert self.transport is not None
-        encrypted = await asyncio.get_running_loop().start_tls(self.transport, self, context, server_side=True)
-        assert encrypted is not None
-        self.connection_made(encrypted)
