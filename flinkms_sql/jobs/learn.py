@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flinkms_sql.catalog.records import JobRecord, VersionRecord
-from flinkms_sql.jobs.context import JobContext, JobLost, input_types
+from flinkms_sql.jobs.context import JobContext, JobLost, input_types, new_flink_job_id
 from flinkms_sql.jobs.environment import STANDING, Workspace
 from flinkms_sql.jobs.worker import learn_function
 from flinkms_sql.types import SqlType
@@ -51,19 +51,19 @@ def _submit(job: JobRecord, live: VersionRecord, context: JobContext) -> JobReco
     if job.version == live.version:
         restore = latest_checkpoint(context.target.checkpoints, job.flink_job_id) or job.options.get("restore")
     types = input_types(context.store.snapshot(), live.model)
+    flink_job_id = new_flink_job_id()
     with context.submitting:
         workspace = Workspace(
             context.target, STANDING, name=f"learn {live.model}@{live.version} (job {job.id})",
-            parallelism=int(job.options.get("parallelism", 1)), restore_from=restore,
+            parallelism=int(job.options.get("parallelism", 1)), flink_job_id=flink_job_id, restore_from=restore,
         )
         context.declare_tables(workspace, job.options["tables"], bounded=False, group=f"job-{job.id}")
         workspace.create_function("learn", learn_function(live.path))
         observations = workspace.typed(job.query, [*types, SqlType.DOUBLE])
         workspace.create_view("deltas", workspace.applied("learn", observations, "bundle"))
         workspace.create_table("model_push", [("bundle", SqlType.BYTES)], {"path": live.path, "merge": "add"})
-        flink_job_id = workspace.submit("learn")
-    context.store.update_job(job.id, flink_job_id=flink_job_id, version=live.version, state="starting",
-                             options={**job.options, "restore": restore})
+        context.record_submission(job, flink_job_id, version=live.version, options={**job.options, "restore": restore})
+        workspace.submit("learn")
     return context.store.job(job.id)
 
 
