@@ -39,7 +39,7 @@ lint: build
 
 bench: build .venv/bench
 	@test -n "$(BENCH)" || { echo "usage: make bench BENCH=predict|recommend|freshness|learn|score|train"; exit 2; }
-	$(BIN)/flinkms bench $(BENCH)
+	$(BIN)/python -m tests.bench $(BENCH)
 
 build: .venv/ready $(JAR)
 

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from flinkms_sql import __version__, settings
-from flinkms_sql.commands import apply, demo, doctor, down, generate, load, plan, status, up
+from flinkms_sql.commands import apply, demo, doctor, down, evaluate, generate, load, plan, status, up
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.settings import Settings
 
@@ -22,7 +22,7 @@ Value = TypeVar("Value")
 
 COMMANDS: dict[str, ModuleType] = {
     "up": up, "down": down, "status": status, "doctor": doctor, "plan": plan, "apply": apply, "demo": demo,
-    "generate": generate, "load": load,
+    "generate": generate, "load": load, "evaluate": evaluate,
 }
 
 EXAMPLES = """\

@@ -39,6 +39,7 @@ class SqlType(Enum):
     DATE = TypeFacts(flink="DATE", postgres="date", oid=1082, code=10, dtype="<i4")
     TIMESTAMP = TypeFacts(flink="TIMESTAMP(6)", postgres="timestamp", oid=1114, code=11, dtype="<i8")
     TIMESTAMP_LTZ = TypeFacts(flink="TIMESTAMP_LTZ(6)", postgres="timestamptz", oid=1184, code=12, dtype="<i8")
+    SMALLINT_ARRAY = TypeFacts(flink="ARRAY<SMALLINT>", postgres="smallint[]", oid=1005, code=0x23, dtype="<i2")
     INT_ARRAY = TypeFacts(flink="ARRAY<INT>", postgres="integer[]", oid=1007, code=0x24, dtype="<i4")
     BIGINT_ARRAY = TypeFacts(flink="ARRAY<BIGINT>", postgres="bigint[]", oid=1016, code=0x25, dtype="<i8")
     FLOAT_ARRAY = TypeFacts(flink="ARRAY<FLOAT>", postgres="real[]", oid=1021, code=0x26, dtype="<f4")

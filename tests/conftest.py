@@ -8,9 +8,9 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import pytest  # noqa: E402
+import pytest
 
-from tests.deployment import deployed  # noqa: E402
+from tests.deployment import deployed
 
 
 @pytest.fixture(scope="session")

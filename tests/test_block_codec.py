@@ -31,7 +31,8 @@ def columns(draw: st.DrawFn, rows: int) -> tuple[int, Column]:
         valid = draw(npst.arrays(np.bool_, rows))
     kind = draw(st.sampled_from(["fixed", "vector", "text", "bytes", "list"]))
     if kind in ("text", "bytes"):
-        values = objects(draw(st.lists(TEXT if kind == "text" else st.binary(max_size=6), min_size=rows, max_size=rows)))
+        items = TEXT if kind == "text" else st.binary(max_size=6)
+        values = objects(draw(st.lists(items, min_size=rows, max_size=rows)))
         return (block.STRING if kind == "text" else block.BYTES), Column(values, valid)
     code = draw(st.sampled_from([block.FLOAT, block.DOUBLE] if kind == "vector" else sorted(DTYPES)))
     if kind == "fixed":

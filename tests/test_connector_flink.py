@@ -109,7 +109,8 @@ def test_packed_rows_unpack_to_themselves(batch, stream):
 
 def test_a_block_ends_after_65536_rows_and_the_last_one_at_the_end_of_the_input(batch):
     batch.execute_sql("CREATE TEMPORARY TABLE numbers (id BIGINT) WITH ('connector' = 'datagen', "
-                      "'number-of-rows' = '200000', 'rows-per-second' = '10000000', 'fields.id.kind' = 'sequence', 'fields.id.start' = '1', "
+                      "'number-of-rows' = '200000', 'rows-per-second' = '10000000', "
+                      "'fields.id.kind' = 'sequence', 'fields.id.start' = '1', "
                       "'fields.id.end' = '200000')")
     batch.execute_sql("CREATE TEMPORARY VIEW blocks AS "
                       "SELECT block FROM numbers, LATERAL TABLE(flinkms_pack(id)) AS p(block)")
@@ -147,7 +148,8 @@ def model(tmp_path_factory) -> Path:
     return version / "item"
 
 
-MODEL_COLUMNS = "vector ARRAY<FLOAT>, `key` BIGINT, sequence BIGINT, event_time TIMESTAMP_LTZ(6), PRIMARY KEY (`key`) NOT ENFORCED"
+MODEL_COLUMNS = """vector ARRAY<FLOAT>, `key` BIGINT, sequence BIGINT, event_time TIMESTAMP_LTZ(6),
+    PRIMARY KEY (`key`) NOT ENFORCED"""
 
 
 def test_keyed_tables_keep_the_last_row_of_a_key_and_are_looked_up_with_those_of_a_model(batch, stream, model, tmp_path):
@@ -166,6 +168,31 @@ def test_keyed_tables_keep_the_last_row_of_a_key_and_are_looked_up_with_those_of
         LEFT JOIN notes FOR SYSTEM_TIME AS OF e.now AS n ON n.name = e.name ORDER BY id""") == [
         (1, [1.0, -1.0], "changed", 3), (2, [2.0, -2.0], "second", 2), (3, None, None, None), (4, None, None, None),
         (5, None, None, 4)]
+
+
+def first(tables, query: str, count: int) -> list[tuple]:
+    """The first rows of an unbounded query, which is then cancelled."""
+    with tables.execute_sql(query).collect() as rows:
+        return [tuple(next(rows)) for _ in range(count)]
+
+
+def test_an_unbounded_scan_has_watermarks_though_a_subtask_has_no_partition(batch, tmp_path):
+    create(batch, "ticks", "id BIGINT, seen TIMESTAMP_LTZ(3)", tmp_path / "ticks")
+    run(batch, "INSERT INTO ticks SELECT id, TO_TIMESTAMP_LTZ(id * 1000, 3) FROM (VALUES (1), (2), (3), (5)) AS t(id)")
+    tables = environment("streaming", parallelism_default="2")
+    create(tables, "ticks", "seen TIMESTAMP_LTZ(3), id BIGINT, WATERMARK FOR seen AS seen - INTERVAL '1' SECOND",
+           tmp_path / "ticks")
+    assert first(tables, """
+        SELECT CAST(window_start AS STRING), COUNT(*), SUM(id)
+        FROM TABLE(TUMBLE(TABLE ticks, DESCRIPTOR(seen), INTERVAL '2' SECOND)) GROUP BY window_start, window_end
+        """, 2) == [("1970-01-01 00:00:00.000", 1, 1), ("1970-01-01 00:00:02.000", 2, 5)]
+
+
+def test_an_unbounded_scan_of_a_model_begins_with_its_base(model):
+    tables = environment("streaming")
+    create(tables, "item", MODEL_COLUMNS, model)
+    assert sorted(first(tables, "SELECT vector, `key` FROM item", 3)) == [
+        ([1.0, -1.0], 1), ([2.0, -2.0], 2), ([77.0, -77.0], 77)]
 
 
 def stop_with_savepoint(job, directory: Path) -> None:

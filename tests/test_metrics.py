@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from udfs.block import Column
-from udfs.metrics import METRICS, accuracy, log_loss, mae, rmse
+from udfs.metrics import METRICS, accuracy, classified, log_loss, mae, rmse
 
 
 def column(*values: float | None) -> Column:
@@ -24,6 +24,11 @@ def test_values_known_by_hand():
     assert log_loss(column(0.9, 0.2), column(5, -3)).value == pytest.approx(-(math.log(0.9) + math.log(0.8)) / 2)
     assert math.isfinite(log_loss(column(0.0, 0.0), column(1, 0)).value)
     assert log_loss(column(0.5), column(-1)).value == pytest.approx(math.log(2))
+
+
+def test_decision_values_are_classified_before_they_are_compared():
+    found = classified(np.array([-1.0, 4.0]), 0.5)(column(0.4, 0.6, 0.6, math.nan, None), column(-1, 4, -1, 4, 4))
+    assert (found.value, found.row_count, found.failed_rows) == (pytest.approx(2 / 3), 3, 2)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))

@@ -8,9 +8,11 @@ import pytest
 from tests.model_cases import CASES, TRAINING_ROWS, Case, fresh_view, ignore_progress, rows, with_nulls
 from udfs.algorithms import ALGORITHMS
 from udfs.block import Column
+from udfs.evaluation import evaluate
 from udfs.model import ArgumentError, DivergedError, OptionError, Push
 from udfs.observations import NOT_FINITE_LABEL, NULL_INPUT, NULL_LABEL
 
+HALVES = (slice(0, 250), slice(250, 500))
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 every_algorithm = pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))
 
@@ -178,6 +180,20 @@ def test_nothing_that_is_learned_makes_a_model_diverge(case: Case):
         assert np.isfinite(table.matrix).all() and np.abs(table.matrix).max() < 1e6
     predicted = model.predict(view, args)
     assert predicted.valid is None and np.isfinite(predicted.values).all()
+
+
+@every_case
+def test_metrics_are_of_all_rows_and_unknown_keys_are_counted(case: Case):
+    view = fresh_view(case)
+    *args, label = case.columns(500, 9)
+    metrics, unknown = evaluate(case.model(), view, [(rows(args, part), rows([label], part)[0]) for part in HALVES])
+    assert metrics and all(metric.row_count == 500 and np.isfinite(metric.value) for metric in metrics)
+    expected = np.zeros(500, bool)
+    if case.algorithm == "als":
+        for table, column in zip(("users", "items"), args, strict=True):
+            expected |= view.tables[table].find(column.values) < 0
+    assert unknown == np.count_nonzero(expected)
+    assert np.isnan(evaluate(case.model(), view, [])[0][0].value)
 
 
 @every_case

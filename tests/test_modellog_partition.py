@@ -249,9 +249,30 @@ def test_epochs_that_were_skipped_over_are_void_and_their_common_ancestor_is_rea
     log.write(append_frame(8))
     clock.now = 1
     events = reader.poll()
-    assert events[0] == Superseded(early)
+    assert events[0] == Superseded(Position(2, 0))
     assert numbers(events) == [2, 3, 8]
     assert read_all(log) == [1, 2, 3, 8]
+    reader.close()
+
+
+def test_a_start_at_an_epoch_that_was_superseded_before_its_first_frame_is_its_parents_end(log: FlinkWriter) -> None:
+    kept = log.write(FRAMES[0])
+    restored = log.begin(kept)
+    log.begin(kept)
+    log.write(FRAMES[1])
+    reader = reader_of(log, restored)
+    events = reader.poll()
+    assert numbers(events) == [2, 3]
+    assert len(events) == 1
+    reader.close()
+
+
+def test_a_start_in_an_epoch_that_is_gone_is_an_error(log: FlinkWriter) -> None:
+    log.begin(None)
+    (log.path / "00000001-000000000000.log").unlink()
+    reader = reader_of(log, Position(1, 64))
+    with pytest.raises(FlinkmsError, match="log segment is missing"):
+        reader.poll()
     reader.close()
 
 
@@ -266,7 +287,7 @@ def test_a_log_begun_anew_voids_everything(log: FlinkWriter) -> None:
     log.write(FRAMES[1])
     clock.now = 1
     assert from_start.poll()[0] == Superseded(Position(1, 0))
-    assert from_middle.poll()[0] == Superseded(Position(0, 0))
+    assert from_middle.poll()[0] == Superseded(Position(1, 0))
     from_start.close()
     from_middle.close()
 

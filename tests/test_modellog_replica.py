@@ -102,9 +102,10 @@ class Run:
             case "restore":
                 kept = max(self.committed, len(self.history) - 1 - argument)
                 parent, state = self.history[kept]
-                self.history[kept + 1 :] = [(self.log.begin(parent), state)]
-                self.committed = len(self.history) - 1
-                self.log.commit()
+                begun = self.log.begin(parent)
+                self.log.commit()  # as the sink does; the end of the parent and the begin of its child are one place
+                self.history[kept:] = [(parent if argument % 2 else begun, state)]
+                self.committed = kept
             case "commit":
                 self.committed = len(self.history) - 1
                 self.log.commit()
@@ -274,7 +275,14 @@ def test_a_frame_that_does_not_fit_the_table_is_damage(run: Run, frame: bytes, m
 
 
 @pytest.mark.parametrize(
-    "name", ["version.json", "t/manifest.json", "t/base-000001/base.json", "t/base-000001/keys.i64", "t/base-000001/rows.f32"]
+    "name",
+    [
+        "version.json",
+        "t/manifest.json",
+        "t/base-000001/base.json",
+        "t/base-000001/keys.i64",
+        "t/base-000001/rows.f32",
+    ],
 )
 def test_a_missing_file_is_named(run: Run, name: str) -> None:
     (run.path / name).unlink()

@@ -95,7 +95,9 @@ def test_a_declaration_is_read_back(stream: Stream) -> None:
     assert caught.value.sqlstate == "42P07"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "columns": []}', '{"format": 1, "columns": [{"name": 1}]}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": 1, "columns": []}', '{"format": 1, "columns": [{"name": 1}]}']
+)
 def test_a_damaged_declaration_is_named(stream: Stream, text: str) -> None:
     (stream.path / "stream.json").write_text(text)
     with pytest.raises(FlinkmsError, match=r"stream\.json") as caught:
@@ -159,9 +161,12 @@ def test_a_full_queue_makes_appends_wait_and_loses_none(stream: Stream) -> None:
 
 def test_threads_and_coroutines_share_a_writer(stream: Stream) -> None:
     writer = StreamWriter(stream, "frontend-0", fsync=no_sync, pending_max=2)
-    threads = [
-        threading.Thread(target=lambda n=n: [writer.append_sync(rows(100 * n + i)) for i in range(10)]) for n in range(3)
-    ]
+
+    def append_ten(first: int) -> None:
+        for number in range(first, first + 10):
+            writer.append_sync(rows(number))
+
+    threads = [threading.Thread(target=append_ten, args=(100 * n,)) for n in range(3)]
     for thread in threads:
         thread.start()
 

@@ -82,7 +82,7 @@ def test_batch_job_gives_the_same_bits(deployment, pairs, expected, tmp_path):
     with deployment.connect() as connection:
         connection.execute(table("bits_scores", "u BIGINT, i BIGINT, r DOUBLE", tmp_path / "scores"))
         connection.execute("INSERT INTO bits_scores SELECT u, i, predict('bits', u, i) FROM bits_pairs")
-    rows = [row for file in (tmp_path / "scores").rglob("part-*") for row in csv.reader(file.open())]
+    rows = [row for file in (tmp_path / "scores").rglob("part-*") for row in csv.reader(file.read_text().splitlines())]
     assert matches(rows, pairs, expected)
 
 

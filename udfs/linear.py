@@ -30,6 +30,7 @@ from udfs.features import (
     row_digests,
 )
 from udfs.linear_fit import CURVATURES, LOSSES, minimise, sigmoid
+from udfs.metrics import MetricFunction, accuracy, classified, log_loss, mae, rmse
 from udfs.model import ArgumentError, DivergedError, Fitted, ModelView, Option, OptionError, Progress, Push, TableSpec
 from udfs.observations import exclude, label_values, moments, present, usable_rows
 from udfs.options import parse_options
@@ -172,6 +173,21 @@ class Linear:
         values = np.zeros(len(kept))
         values[kept] = answers[finite]
         return Column(values, kept)
+
+    def unknown(self, view: ModelView, args: Sequence[Column]) -> np.ndarray:
+        """bool[n]: none; a feature that was never seen weighs nothing, it is no key."""
+        return np.zeros(len(args[0]), bool)
+
+    def metrics(self, view: ModelView) -> Sequence[MetricFunction]:
+        """Of a classifier its accuracy and, for probabilities of two classes, log loss; else errors of a number."""
+        labels = view.constants["labels"]
+        if len(labels) and self.output == "class":
+            return (accuracy,)
+        if len(labels) != 2:
+            return rmse, mae
+        if self.output == "probability":
+            return classified(labels, float(sigmoid(np.float64(self.threshold)))), log_loss
+        return (classified(labels, self.threshold),)
 
     def _answers(self, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """float64[n] of the decision values [n, c]."""

@@ -27,6 +27,10 @@ class Metric:
     failed_rows: int
 
 
+MetricFunction = Callable[[Column, Column], Metric]
+"""``metric(prediction, label)``: DOUBLE columns of the same length."""
+
+
 def rmse(prediction: Column, label: Column) -> Metric:
     """Root of the mean squared error."""
     return _metric("rmse", prediction, label, lambda p, y: float(np.sqrt(np.mean(np.square(p - y)))))
@@ -51,7 +55,17 @@ def log_loss(prediction: Column, label: Column) -> Metric:
     return _metric("log_loss", prediction, label, _log_loss)
 
 
-METRICS: dict[str, Callable[[Column, Column], Metric]] = {
+def classified(labels: np.ndarray, boundary: float) -> MetricFunction:
+    """Accuracy of the class that a decision value or a probability amounts to: above ``boundary``, labels[1]."""
+
+    def metric(prediction: Column, label: Column) -> Metric:
+        values = np.where(np.isnan(prediction.values), np.nan, labels[(prediction.values > boundary).astype(np.int64)])
+        return accuracy(Column(values, prediction.valid), label)
+
+    return metric
+
+
+METRICS: dict[str, MetricFunction] = {
     "rmse": rmse, "mae": mae, "accuracy": accuracy, "log_loss": log_loss,
 }  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from udfs.block import Column
+from udfs.metrics import MetricFunction
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
 """``progress(iteration, iterations, metrics)``: called after each iteration of a fit."""
@@ -147,6 +148,12 @@ class Model(Protocol):
 
         Raises ArgumentError.
         """
+
+    def unknown(self, view: ModelView, args: Sequence[Column]) -> np.ndarray:
+        """bool[n]: rows that name a key the model has no row of; NULL is no key."""
+
+    def metrics(self, view: ModelView) -> Sequence[MetricFunction]:
+        """The metrics that its kind of answer calls for, over what ``predict`` gives and labels."""
 
     def learn(self, view: ModelView, args: Sequence[Column], label: Column) -> list[Push]:
         """Deltas that one step of stochastic gradient descent adds for these observations; bad rows are left out."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Union
 
 from flinkms_sql.types import SqlType
 
@@ -41,4 +40,4 @@ class Done:
     changed: bool = True
 
 
-Event = Union[Progress, Rows, Done]
+Event = Progress | Rows | Done

@@ -210,6 +210,7 @@ _DATA_TYPES = {
     SqlType.DATE: DataTypes.DATE(),
     SqlType.TIMESTAMP: DataTypes.TIMESTAMP(6),
     SqlType.TIMESTAMP_LTZ: DataTypes.TIMESTAMP_LTZ(6),
+    SqlType.SMALLINT_ARRAY: DataTypes.ARRAY(DataTypes.SMALLINT()),
     SqlType.INT_ARRAY: DataTypes.ARRAY(DataTypes.INT()),
     SqlType.BIGINT_ARRAY: DataTypes.ARRAY(DataTypes.BIGINT()),
     SqlType.FLOAT_ARRAY: DataTypes.ARRAY(DataTypes.FLOAT()),

@@ -7,6 +7,7 @@ the job's group) and started from there against the new version's tables.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from flinkms_sql.catalog.records import JobRecord, VersionRecord
@@ -27,7 +28,7 @@ def learn(job: JobRecord, context: JobContext) -> dict | None:
         if not context.is_known(job.flink_job_id) or job.version != live.version:
             job = _submit(job, live, context)
         try:
-            context.follow(job, job.flink_job_id or "", lambda state: _tick(job, live, state, context))
+            context.follow(job, job.flink_job_id or "", partial(_tick, job, live, context))
             return {"version": live.version}
         except _VersionMoved:
             context.cluster.stop_with_savepoint(job.flink_job_id or "", context.target.checkpoints.as_uri())
@@ -38,7 +39,7 @@ def learn(job: JobRecord, context: JobContext) -> dict | None:
         job = context.store.job(job.id)
 
 
-def _tick(job: JobRecord, live: VersionRecord, state: str, context: JobContext) -> None:
+def _tick(job: JobRecord, live: VersionRecord, context: JobContext, state: str) -> None:
     shown = "running" if state == "RUNNING" else "restarting"
     if context.store.job(job.id).state != shown:
         context.store.update_job(job.id, state=shown)

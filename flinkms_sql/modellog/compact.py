@@ -34,7 +34,9 @@ CHUNK_ROWS = 65_536
 _BASE = re.compile(r"base-(\d{6,})")
 
 
-def compact(path: Path, table: Table, positions: Mapping[str, Position] | None = None, *, fsync: Fsync = os.fsync) -> str:
+def compact(
+    path: Path, table: Table, positions: Mapping[str, Position] | None = None, *, fsync: Fsync = os.fsync
+) -> str:
     """Write a base that contains the log up to ``positions`` and make it the current one; the name of the current base.
 
     positions: partition -> position, None for what is committed. Nothing is done when the base has all of it already.
@@ -110,9 +112,16 @@ def _only_one(path: Path) -> Iterator[None]:
 
 
 def _committed(path: Path) -> dict[str, Position]:
+    """Partition -> what is committed; without one whose writer is being restored just now."""
     log = path / "log"
-    found = {part.name: read_committed(part) for part in log.iterdir()} if log.exists() else {}
-    return {name: position for name, position in found.items() if position is not None}
+    found = {}
+    for partition in log.iterdir() if log.exists() else ():
+        position = read_committed(partition)
+        segments = Segments(partition)
+        segments.scan()
+        if position is not None and position.epoch in {link.epoch for link in segments.chain()}:
+            found[partition.name] = position
+    return found
 
 
 def _replay(replica: TableReplica, log: Path, start: Position | None, end: Position) -> None:

@@ -24,7 +24,7 @@ from flinkms_sql.modellog.frame import (
     is_corruption,
     parse_frame,
 )
-from flinkms_sql.modellog.segments import Link, Segments, read_header
+from flinkms_sql.modellog.segments import Segments, read_header
 
 SCAN_INTERVAL_S = 0.05
 """Seconds between listings of a partition's directory: far below a checkpoint interval, far above a listing's 30 us."""
@@ -36,7 +36,10 @@ POLL_BYTES_MAX = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """Every frame that was returned and ends after ``since`` is no longer part of the log; reading goes on at it."""
+    """Every frame that was returned and ends after ``since`` is no longer part of the log.
+
+    What is returned next follows ``since``; the end of an epoch and offset 0 of its child are the same place.
+    """
 
     since: Position
 
@@ -61,12 +64,10 @@ class PartitionReader:
         self.path = path
         self.position = start
         self._kind = kind
-        self._start = start
         self._stop = stop
         self._clock = clock
         self._segments = Segments(path)
         self._ends: dict[int, int | None] = {}
-        self._walked: list[Link] = []
         self._unexplored = False
         self._scan_at = float("-inf")
         self._handle: int | None = None
@@ -132,7 +133,6 @@ class PartitionReader:
         if self._stop is not None and self.position >= self._stop:
             return False
         if offset == end:
-            self._walked.append(Link(epoch, offset))
             epochs = list(self._ends)
             return self._go(Position(epochs[epochs.index(epoch) + 1], 0))
         if self._handle is None:
@@ -156,20 +156,24 @@ class PartitionReader:
         return self._go(Position(first, 0))
 
     def _turn_back(self, events: list[Frame | Superseded]) -> bool:
-        """Go back to the last position that the log and what was read have in common."""
-        walked = [*self._walked, Link(*self.position)]
-        while walked:
-            link = walked.pop()
-            if link.epoch in self._ends:
-                end = self._ends[link.epoch]
-                since = Position(link.epoch, link.end if end is None else min(link.end, end))
-                self._walked = walked
-                events.append(Superseded(since))
-                return self._go(since)
-        self._walked = []
-        nothing_before = self._start is None or self._start <= (1, 0)
-        events.append(Superseded(self._start if self._start and nothing_before else Position(0, 0)))
-        return self._begin()
+        """Go back along the parents to where what was read and the log part."""
+        at, since = self.position, None
+        while at.epoch not in self._ends:
+            if not self._segments.knows(at.epoch):
+                raise self._missing(self.position)
+            if at.offset:
+                since = Position(at.epoch, 0)
+            parent = self._segments.parent(at.epoch)
+            if parent is None:
+                break
+            at = parent
+        else:
+            end = self._ends[at.epoch]
+            if end is not None and at.offset > end:
+                at = since = Position(at.epoch, end)
+        if since is not None:
+            events.append(Superseded(since))
+        return self._go(at) if at.epoch in self._ends else self._begin()
 
     def _go(self, position: Position) -> bool:
         self.close()

@@ -1,7 +1,7 @@
 """Replicas: the tables of a served version in memory, kept as new as the log.
 
-Must not know about SQL, sessions or which version is live. Not thread-safe: ``poll`` and the reads belong to one thread,
-usually the event loop's, so that a reader sees all of a frame or nothing and needs no lock.
+Must not know about SQL, sessions or which version is live. Not thread-safe: ``poll`` and the reads belong to one
+thread, usually the event loop's, so that a reader sees all of a frame or nothing and needs no lock.
 """
 
 from __future__ import annotations

@@ -69,6 +69,10 @@ class Segments:
         starts = [start for start in self.starts.get(position.epoch, ()) if start <= position.offset]
         return starts[-1] if starts else None
 
+    def knows(self, epoch: int) -> bool:
+        """Whether ``parent`` can answer: the epoch has files, or had some when it was asked before."""
+        return epoch in self._parents or epoch in self.starts
+
     def parent(self, epoch: int) -> Position | None:
         """Where the epoch before ``epoch`` ends. Raises FlinkmsError when the header is unreadable or damaged."""
         if epoch not in self._parents:

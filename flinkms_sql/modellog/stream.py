@@ -1,7 +1,7 @@
 """Streams: append-only tables in the warehouse, and the group commit by which frontends append to them.
 
 Must not know about SQL or sessions. Many concurrent appends share one frame, one write and one fsync: a worker thread
-commits whatever has gathered while it was busy with the commit before. An append returns after its fsync, never earlier.
+commits whatever has gathered while it was busy with the commit before. An append returns after its fsync, not earlier.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from flinkms_sql.types import SqlType, parse_type
 from udfs.block import Column, encode_block
 
 PENDING_MAX = 10_000
-"""Appends that wait for a commit before further ones have to wait for room: what bounds the memory of a stalled disk."""
+"""Appends that wait for a commit before further ones wait for room: bounds the memory when the disk stalls."""
 GROUP_ROWS_MAX = 65_536
 """Rows of the appends that share a frame (one larger append comes alone): keeps a commit well below 64 MiB."""
 
@@ -164,8 +164,10 @@ class StreamWriter:
         sizes = {len(column) for column in columns} | {len(c.valid) for c in columns if c.valid is not None}
         if len(columns) != len(declared) or len(sizes) != 1:
             lengths = ", ".join(str(len(column)) for column in columns)
-            raise FlinkmsError(errors.DATATYPE_MISMATCH, f'stream "{self.stream.path.name}" has {len(declared)} columns',
-                               detail=f"The columns to append have these numbers of rows: {lengths}.")  # fmt: skip
+            raise FlinkmsError(
+                errors.DATATYPE_MISMATCH, f'stream "{self.stream.path.name}" has {len(declared)} columns',
+                detail=f"The columns to append have these numbers of rows: {lengths}.",
+            )  # fmt: skip
         for column, expected in zip(columns, declared):
             facts = expected.type.value
             fits = column.values.dtype == facts.dtype and column.values.ndim == 1

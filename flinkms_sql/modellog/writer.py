@@ -90,7 +90,10 @@ class PartitionWriter:
         return self.position
 
     def sync(self) -> None:
-        """Make all appended frames durable. Raises FlinkmsError 53100, 58030: then none since the last sync is there."""
+        """Make all appended frames durable.
+
+        Raises FlinkmsError 53100, 58030: then no frame since the last sync is there, and the writer can go on.
+        """
         if self._handle is None or self.position == self.durable:
             return
         try:

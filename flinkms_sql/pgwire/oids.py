@@ -56,6 +56,7 @@ SIZES = {BOOL: 1, INT8: 8, INT2: 2, INT4: 4, FLOAT4: 4, FLOAT8: 8, DATE: 4, TIME
 """Fixed-width type -> bytes (pg_type.typlen); every other type is -1."""
 
 ELEMENT_TYPES = {
+    SqlType.SMALLINT_ARRAY: SqlType.SMALLINT,
     SqlType.INT_ARRAY: SqlType.INT,
     SqlType.BIGINT_ARRAY: SqlType.BIGINT,
     SqlType.FLOAT_ARRAY: SqlType.FLOAT,

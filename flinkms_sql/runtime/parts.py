@@ -20,6 +20,10 @@ EXTERNAL_WAIT_S_MAX = 10.0
 
 PROBE_WAIT_S_MAX = 1.0
 
+BLAS = {"OPENBLAS_NUM_THREADS": "1"}
+"""Matrices here are small, and processes share the cores: threads of one that spin for each other cost the others more
+than they gain it. Read once, when numpy is imported."""
+
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 """The shortest question of PostgreSQL's protocol: a server answers it with one byte, before any session exists."""
 
@@ -36,8 +40,9 @@ def all_parts(settings: Settings, *, migrate: Callable[[str], None],
     clusters = list(flink.parts(settings, java)) if settings.flink is None else [_external_flink(settings.flink)]
     resolved = replace(settings, control_dsn=settings.control_dsn or postgres.dsn(settings.data_dir),
                        flink=settings.flink or flink.rest_address(clusters[0]))
-    ours = {**flink.client_environment(settings, java), **resolved.environment(), **_python_path(environment)}
-    clusters = [replace(part, environment={**part.environment, **_python_path(environment)}) for part in clusters]
+    ours = {**flink.client_environment(settings, java), **resolved.environment(), **_python_path(environment),
+            **BLAS}
+    clusters = [replace(part, environment={**part.environment, **_python_path(environment), **BLAS}) for part in clusters]
     workers = Part(name="fork-server", command=(sys.executable, "-m", "flinkms_sql.jobs.forkserver", str(settings.fork_socket)),
                    address=str(settings.fork_socket), environment=ours, ready=lambda pid: settings.fork_socket.exists())
     jobs = Part(name="jobs", command=(sys.executable, "-m", "flinkms_sql.app", "jobs"), address="",

@@ -53,6 +53,7 @@ class HotPath:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._catalog = session.frontend.services.catalogs.current
         self._shapes: list[BoundShape] = []
         self._generation = -1
         self._as_of: str | None = None
@@ -74,7 +75,7 @@ class HotPath:
             values = shape.values(data)
             if values is None:
                 continue
-            if self._generation != session.generation or self._as_of != session.control.ours.get(AS_OF):
+            if self._generation != self._catalog().generation or self._as_of != session.control.ours.get(AS_OF):
                 self._shapes = []
                 return False
             if session.status == "failed":
@@ -153,7 +154,7 @@ class HotPath:
         self.waiting = False
         if error is None:
             status = session.status
-            if status == "idle":
+            if session.portals and status == "idle":
                 session.portals.clear()
             session.write_hot(shape.template.render(value, status))
         else:

@@ -30,7 +30,7 @@ from flinkms_sql.server.joins import Described
 from flinkms_sql.server.link import Link, send_cancel
 from flinkms_sql.server.settings import AUTHENTICATION_SECONDS_MAX, INPUT_BYTES_MAX, OUTPUT_BYTES_MAX
 from flinkms_sql.server.startup import Startup
-from flinkms_sql.server.statements import Portal, Prepared
+from flinkms_sql.server.statements import Portal, Prepared, planned
 
 if TYPE_CHECKING:
     from flinkms_sql.server.frontend import Frontend
@@ -63,6 +63,8 @@ class Session(asyncio.Protocol):
         self._canceled = False
         self._resting = False
         self._reading = True
+        self._more = False
+        """Bytes came while the hot path had a request."""
         self._out: list[bytes] = []
         self._writable: asyncio.Event | None = None
         self._ended = False
@@ -79,7 +81,9 @@ class Session(asyncio.Protocol):
             self._resting = False
             return
         self.connection.receive(data)
-        if self._task is None and not self.hot.waiting:
+        if self.hot.waiting:
+            self._more = True
+        elif self._task is None:
             self._pump()
         elif self.connection.copying_in:
             self._pump_copy()
@@ -118,7 +122,8 @@ class Session(asyncio.Protocol):
         if self._ended or self.transport is None:
             return
         self.transport.write(data)
-        if self.connection.buffered:
+        if self._more:
+            self._more = False
             self._pump()
         else:
             self._resting = True
@@ -126,6 +131,7 @@ class Session(asyncio.Protocol):
     def resume_with(self, data: bytes) -> None:
         """Handle a request the hot path had taken, before anything that came after it."""
         if not self._ended:
+            self._more = False
             self.connection.receive_first(data)
             self._pump()
 
@@ -320,7 +326,8 @@ class Session(asyncio.Protocol):
 
     def plan(self, text: str, declared: tuple[int, ...] = ()) -> Plan:
         """The plan of one statement. Raises FlinkmsError."""
-        return self.frontend.plans.plan(text, self.frontend.services.catalogs.current(), declared)
+        catalog = self.frontend.services.catalogs.current()
+        return planned(lambda oids: self.frontend.plans.plan(text, catalog, oids), declared)
 
     def plan_simple(self, text: str) -> Planned:
         """The plan of one statement of the simple protocol, and the constants taken out of it. Raises FlinkmsError."""

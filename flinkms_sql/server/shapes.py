@@ -27,12 +27,14 @@ from flinkms_sql.server.statements import Prepared, spread
 from flinkms_sql.types import SqlType
 from udfs.block import Column
 
+from_bytes = int.from_bytes
 SYNC = client.encode(m.Sync())
 VALUES_MAX = 64
 """Parameters of a recognised request: with more of them, looking at each costs more than parsing saves."""
 
 _TEXT_HEAD = struct.Struct(">cIHi")
 _FLOAT8_ROW = struct.Struct(">cIHid")
+_NULL_LENGTH = b"\xff\xff\xff\xff"
 _NULL_ROW = backend.encode(m.DataRow(values=(None,)))
 _COMPLETE = backend.encode(m.CommandComplete(tag="SELECT 1"))
 _READY = {status: _COMPLETE + backend.encode(m.ReadyForQuery(status=status)) for status in ("idle", "transaction")}
@@ -66,9 +68,7 @@ class Template:
 def _integer_text(limit: int) -> Callable[[bytes], int]:
     def decode(raw: bytes) -> int:
         # isdigit: int() would also take blanks and underscores, which PostgreSQL does not.
-        if raw.isdigit() and len(raw) < limit:
-            return int(raw)
-        if raw[:1] == b"-" and raw[1:].isdigit() and len(raw) < limit:
+        if len(raw) < limit and (raw.isdigit() or (raw[:1] == b"-" and raw[1:].isdigit())):
             return int(raw)
         raise ValueError(raw)
 
@@ -103,36 +103,41 @@ class BoundShape:
     every message behind it; ``behind`` is the length of those messages.
     """
 
-    __slots__ = ("_behind", "_decoders", "head", "point", "prefix", "prepared", "tail", "template")
+    __slots__ = ("_around", "_bind", "_decoders", "head", "point", "prefix", "prepared", "tail", "template")
 
     def __init__(self, *, head: bytes, prefix: bytes, tail: bytes, behind: int, prepared: Prepared,
                  decoders: Sequence[Callable[[bytes], object]], point: PreparedPoint, template: Template) -> None:  # fmt: skip
-        self.head, self.prefix, self.tail, self._behind = head, prefix, tail, behind
+        self.head, self.prefix, self.tail = head, prefix, tail
+        self._bind, self._around = len(head), len(head) + 1 + behind
         self.prepared, self.point, self.template = prepared, point, template
         self._decoders = tuple(decoders)
 
     def values(self, data: bytes) -> list[object] | None:
         """The parameter values in a request of this shape, or None when it is of another."""
-        bind = len(self.head)
+        bind = self._bind
         start = bind + 5
-        if not (data.startswith(self.prefix, start) and data.endswith(self.tail) and data.startswith(self.head)):
+        if not (data.startswith(self.prefix, start) and data.endswith(self.tail)):
             return None
-        if int.from_bytes(data[bind + 1 : start], "big") != len(data) - bind - 1 - self._behind or data[bind] != 0x42:
+        if from_bytes(data[bind + 1 : start], "big") != len(data) - self._around or data[bind] != 0x42:
             return None
-        at, end = start + len(self.prefix), len(data) - len(self.tail)
-        found: list[object] = []
+        if bind and not data.startswith(self.head):
+            return None
+        at, found = start + len(self.prefix), []
         try:
             for decode in self._decoders:
-                length = int.from_bytes(data[at : at + 4], "big")
-                at += 4
-                if length == 0xFFFFFFFF:
+                first = at + 4
+                at = first + from_bytes(data[at:first], "big")
+                # A length of -1 is NULL; read as unsigned it leads far behind the end.
+                if at > len(data):
+                    if data[first - 4 : first] != _NULL_LENGTH:
+                        return None
+                    at = first
                     found.append(None)
-                    continue
-                found.append(decode(data[at : at + length]))
-                at += length
+                else:
+                    found.append(decode(data[first:at]))
         except Exception:  # noqa: BLE001 - whatever is wrong with a value is reported by the usual way
             return None
-        return found if at == end else None
+        return found if at == len(data) - len(self.tail) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,17 @@ from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.columns import describe
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.query.lexer import StatementText, split
-from flinkms_sql.query.plan import DeployPlan, ExplainPlan, JoinPlan, LocalPlan, ModelPlan, Plan, PointPlan, RelayPlan
+from flinkms_sql.query.plan import (
+    DeployPlan,
+    ExplainPlan,
+    JoinPlan,
+    LocalPlan,
+    ModelPlan,
+    Plan,
+    PointPlan,
+    RelayPlan,
+    StreamInsertPlan,
+)
 from flinkms_sql.query.statements.statement import Begin, Commit, Empty, Rollback, Savepoint
 from flinkms_sql.server import execution, joins, relay, replies
 from flinkms_sql.server.statements import Portal, Prepared, deallocated_name
@@ -22,7 +32,7 @@ from flinkms_sql.server.statements import Portal, Prepared, deallocated_name
 if TYPE_CHECKING:
     from flinkms_sql.server.session import Session
 
-_INSTANT = PointPlan | ModelPlan | ExplainPlan
+_INSTANT = PointPlan | ModelPlan | ExplainPlan | StreamInsertPlan
 
 
 def query(session: Session, message: m.Query, frame: Frame) -> Awaitable[None] | None:
@@ -41,7 +51,7 @@ def _query(session: Session, text: str, frame: Frame) -> Awaitable[None] | None:
         session.ready()
         return None
     plans = _plans(session, statements)
-    if plans is not None and _is_relational(session, statements, plans):
+    if _is_relational(session, statements, plans):
         return relay.forward(session, frame)
     return _several(session, statements, plans)
 
@@ -151,15 +161,19 @@ async def _relay_text(session: Session, text: str, plan: Plan) -> None:
         execution.control_relayed(session, plan)
 
 
-def _plans(session: Session, statements: list[StatementText]) -> list[Plan] | None:
-    """The plans of all statements, or None when one of them may only be right once those before it have run."""
+def _plans(session: Session, statements: list[StatementText]) -> list[Plan | None]:
+    """The plan of each statement, or None where it may only be right once those before it have run."""
+    return [_plan_if_possible(session, statement) for statement in statements]
+
+
+def _plan_if_possible(session: Session, statement: StatementText) -> Plan | None:
     try:
-        return [_plan(session, statement)[0] for statement in statements]
+        return _plan(session, statement)[0]
     except FlinkmsError:
         return None
 
 
-def _is_relational(session: Session, statements: list[StatementText], plans: list[Plan]) -> bool:
+def _is_relational(session: Session, statements: list[StatementText], plans: list[Plan | None]) -> bool:
     """Whether PostgreSQL can run the whole text. Without a link it does only if it is needed."""
     if session.inserts.waiting or any(deallocated_name(one.text) in session.statements for one in statements):
         return False
@@ -170,22 +184,17 @@ def _is_relational(session: Session, statements: list[StatementText], plans: lis
             return False
     if session.link is not None:
         return True
-    return not all(
-        replies.without_backend(statement.text) is not None
-        if isinstance(plan, RelayPlan)
-        else _answered_here(session, plan)
-        for statement, plan in zip(statements, plans, strict=True)
-    )
+    return any(_needs_link(session, one.text, plan) for one, plan in zip(statements, plans, strict=True))
 
 
-async def _several(session: Session, statements: list[StatementText], plans: list[Plan] | None) -> None:
+async def _several(session: Session, statements: list[StatementText], plans: list[Plan | None]) -> None:
     """Run a mixed text; outside of a transaction block it is one transaction of its own."""
-    implicit = not session.in_block and plans is not None and _wants_block(plans)
+    implicit = not session.in_block and _wants_block(plans)
     done = False
     try:
         for statement in statements:
             plan, values = _plan(session, statement)
-            if implicit and session.status == "idle" and _needs_link(session, plan):
+            if implicit and session.status == "idle" and _needs_link(session, statement.text, plan):
                 await relay.run_quietly(await relay.ensure_link(session), "BEGIN")
             work = _run(session, statement.text, plan, values)
             if work is not None:
@@ -198,7 +207,7 @@ async def _several(session: Session, statements: list[StatementText], plans: lis
     await _end(session)
 
 
-def _wants_block(plans: list[Plan]) -> bool:
+def _wants_block(plans: list[Plan | None]) -> bool:
     """Whether the text leaves transactions to us, and holds no statement that refuses to be in one."""
     return not any(
         isinstance(plan, DeployPlan)
@@ -207,7 +216,10 @@ def _wants_block(plans: list[Plan]) -> bool:
     )
 
 
-def _needs_link(session: Session, plan: Plan) -> bool:
-    if isinstance(plan, LocalPlan):
-        return not _answered_here(session, plan)
+def _needs_link(session: Session, text: str, plan: Plan | None) -> bool:
+    match plan:
+        case LocalPlan():
+            return not _answered_here(session, plan)
+        case RelayPlan():
+            return session.link is not None or replies.without_backend(text) is None
     return not isinstance(plan, _INSTANT)

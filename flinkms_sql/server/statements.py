@@ -7,7 +7,7 @@ known here is its.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -17,8 +17,9 @@ from flinkms_sql.pgwire import oids, parameters
 from flinkms_sql.pgwire.messages import Bind, Field
 from flinkms_sql.pgwire.parameters import Value
 from flinkms_sql.query.nodes import OutputColumn
-from flinkms_sql.query.plan import Plan
+from flinkms_sql.query.plan import JoinPlan, Plan, RelayPlan
 from flinkms_sql.server.execution import Answer
+from flinkms_sql.types import SqlType
 
 INDETERMINATE_DATATYPE = "42P18"
 
@@ -71,6 +72,35 @@ def parameter_oids(plan: Plan, declared: Sequence[int]) -> tuple[int, ...]:
             oid = kind.value.oid
         found.append(oid)
     return tuple(found)
+
+
+_WIDENED: dict[int, tuple[SqlType, ...]] = {
+    oids.NUMERIC: (SqlType.FLOAT, SqlType.DOUBLE),
+    1231: (SqlType.FLOAT_ARRAY, SqlType.DOUBLE_ARRAY),
+    1005: (SqlType.INT_ARRAY, SqlType.BIGINT_ARRAY, SqlType.FLOAT_ARRAY, SqlType.DOUBLE_ARRAY),
+}
+"""Types that are no column's, but that PostgreSQL converts by itself: psycopg sends short lists as smallint[]."""
+
+
+def planned(plan_with: Callable[[tuple[int, ...]], Plan], declared: tuple[int, ...]) -> Plan:
+    """The plan for the declared types; those that only convert to a column's type are left for the plan to decide.
+
+    Raises FlinkmsError 42804 when it has decided for a type they do not convert to.
+    """
+    widened = [number for number, oid in enumerate(declared) if oid in _WIDENED]
+    if not widened:
+        return plan_with(declared)
+    plan = plan_with(tuple(oids.UNSPECIFIED if oid in _WIDENED else oid for oid in declared))
+    if isinstance(plan, JoinPlan | RelayPlan):
+        return plan
+    for number in widened:
+        kind = plan.parameter_types[number] if number < len(plan.parameter_types) else None
+        if kind is not None and kind not in _WIDENED[declared[number]]:
+            raise FlinkmsError(
+                errors.DATATYPE_MISMATCH,
+                f"parameter ${number + 1} must be of type {kind.value.postgres}, not {oids.type_name(declared[number])}",
+            )
+    return plan
 
 
 def bound_values(prepared: Prepared, bind: Bind, zone: tzinfo) -> tuple[Value, ...]:

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import psycopg
+from typing_extensions import Self
 
-from tests.deployment import Deployment, deployed
 from tests.bench.factors import MODEL, generate
 from tests.bench.report import Goal, Report, Table, hash_of, percentiles
 from tests.bench.statements import queries
+from tests.deployment import Deployment, deployed
 
 SEED = 3
 ASK_PAUSE_S = 0.0005
@@ -128,7 +129,7 @@ class Inserter:
         self._answered_at: float | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> Inserter:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -194,6 +195,6 @@ def report(scale: Scale, measured: list[Measured], pairs: np.ndarray) -> Report:
         goals=(Goal(name="p50, ms, at every rate", value=p50, bound=30, side="at most"),
                Goal(name="p99, ms, at every rate", value=p99, bound=120, side="at most")),
         figures={"rates": figures},
-        notes=(f"Model {MODEL}: {scale.users:,} users and items, rank {scale.rank}. The hash is of the pairs rated: "
-               "when a change shows depends on the machine.",),
+        notes=((f"Model {MODEL}: {scale.users:,} users and items, rank {scale.rank}. The hash is of the pairs rated: "
+               "when a change shows depends on the machine."),),
     )

@@ -15,11 +15,11 @@ import numpy as np
 
 from flinkms_sql.settings import DATABASE
 from tests.bench import pgbench
-from tests.deployment import Deployment, deployed
 from tests.bench.factors import Factors, generate, random_pairs
 from tests.bench.peer_postgres import PeerPostgres, peer_postgres
 from tests.bench.report import Goal, Report, Table, hash_of, percentiles
 from tests.bench.statements import queries, script
+from tests.deployment import Deployment, deployed
 
 SEED = 1
 FORMS = ("vector", "unnest", "plpgsql", "inlined")
@@ -80,7 +80,8 @@ def run(*, small: bool) -> Report:
 def check(deployment: Deployment, peer: PeerPostgres, factors: Factors) -> np.ndarray:
     """float64: predictions for random pairs, which every form of the peer's function gives too. Raises ValueError."""
     users, items = random_pairs(factors, CHECKED_PAIRS, SEED)
-    arguments = {"users": users.tolist(), "items": items.tolist()}
+    # As texts: psycopg declares an array of small numbers smallint[].
+    arguments = {name: "{" + ",".join(map(str, keys.tolist())) + "}" for name, keys in (("users", users), ("items", items))}
     with deployment.connect() as connection:
         rows = connection.execute(queries("ours")["predict_pairs"], arguments).fetchall()
     ours = np.array(rows, np.float64)[:, 0]

@@ -17,11 +17,11 @@ import numpy as np
 
 from flinkms_sql.modellog.replica import VersionReplica
 from flinkms_sql.modellog.version import read_version
-from tests.deployment import Deployment, deployed
 from tests.bench.factors import MODEL, Factors, generate
 from tests.bench.peer_postgres import PeerPostgres, peer_postgres
 from tests.bench.report import Goal, Report, Table, hash_of, percentiles
 from tests.bench.statements import queries
+from tests.deployment import Deployment, deployed
 from udfs.algorithms import configure
 
 SEED = 2

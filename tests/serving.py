@@ -1,0 +1,184 @@
+"""A frontend over models in memory, for tests: no log, no Flink; the relational route only where a test gives it one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from flinkms_sql.engine.registry import LoadedVersion, Pointers, Registry
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.query.plan import DeployPlan
+from flinkms_sql.query.signatures import Catalog, ModelSignature, TableSignature
+from flinkms_sql.query.statements.statement import DropModel, EvaluateModel, RefreshModel
+from flinkms_sql.server.link import BackendAddress
+from flinkms_sql.server.listener import Server, serve
+from flinkms_sql.server.services import Done, Progress, Rows, Services
+from flinkms_sql.server.settings import FrontendSettings
+from flinkms_sql.types import SqlType
+from udfs.als import Als
+from udfs.block import Column
+from udfs.generate import factor_constants, random_factors
+from udfs.model import Fitted
+from udfs.views import ArrayView
+
+BIGINT, DOUBLE, STRING = SqlType.BIGINT, SqlType.DOUBLE, SqlType.STRING
+
+REC = ModelSignature(
+    name="rec",
+    algorithm="als",
+    inputs=(("user_id", BIGINT), ("item_id", BIGINT)),
+    outputs=(("rating", DOUBLE),),
+    recommends=True,
+)
+EVENTS = TableSignature(
+    name="rating_events",
+    kind="stream",
+    columns=(("user_id", BIGINT), ("item_id", BIGINT), ("rating", DOUBLE), ("note", STRING)),
+)
+
+
+@dataclass
+class Catalogs:
+    """The catalog of a test, which may change it."""
+
+    catalog: Catalog = field(
+        default_factory=lambda: Catalog(model_signatures=(REC,), table_signatures=(EVENTS,), generation=1)
+    )
+
+    def current(self) -> Catalog:
+        return self.catalog
+
+    def change(self, **changes: object) -> None:
+        self.catalog = replace(self.catalog, generation=self.catalog.generation + 1, **changes)
+
+
+@dataclass
+class Stream:
+    """A stream in memory: ``batches`` are what was appended; ``error`` is what the next append fails with."""
+
+    batches: list[list[list[object]]] = field(default_factory=list)
+    error: FlinkmsError | None = None
+
+    async def append(self, columns: Sequence[Column]) -> None:
+        await asyncio.sleep(0.001)
+        if self.error is not None:
+            raise self.error
+        self.batches.append([list(row) for row in zip(*map(_python, columns), strict=True)])
+
+    @property
+    def rows(self) -> list[list[object]]:
+        return [row for batch in self.batches for row in batch]
+
+
+def _python(column: Column) -> list[object]:
+    values = column.values.tolist()
+    valid = [True] * len(values) if column.valid is None else column.valid.tolist()
+    return [value if present else None for value, present in zip(values, valid, strict=True)]
+
+
+@dataclass
+class Streams:
+    """The streams of a test."""
+
+    events: Stream = field(default_factory=Stream)
+
+    def writer(self, table: str) -> Stream:
+        if table != "rating_events":
+            raise FlinkmsError("42P01", f'stream "{table}" does not exist')
+        return self.events
+
+
+@dataclass
+class Deployer:
+    """Plays deployments: REFRESH takes until it is canceled, EVALUATE has rows, everything else is done at once."""
+
+    closed: list[str] = field(default_factory=list)
+
+    async def execute(self, plan: DeployPlan) -> AsyncIterator[Progress | Rows | Done]:
+        name = type(plan.statement).__name__
+        try:
+            match plan.statement:
+                case RefreshModel():
+                    yield Progress(message="training: iteration 1 of 10")
+                    await asyncio.sleep(60)
+                case EvaluateModel():
+                    texts = np.array(["rmse", "mae"], dtype=object)
+                    counts = Column(np.array([100, 100]))
+                    zeros = Column(np.array([0, 0]))
+                    values = Column(np.array([0.875, 0.67]))
+                    yield Rows(names=plan.columns, columns=(Column(texts), values, counts, zeros, zeros))
+                    yield Done(tag="EVALUATE MODEL")
+                case DropModel(name="broken"):
+                    raise RuntimeError("a bug")
+                case _:
+                    yield Progress(message="first")
+                    yield Progress(message="second, too soon to be told")
+                    yield Done(tag="CREATE MODEL")
+        finally:
+            self.closed.append(name)
+
+
+def registry(users: int = 1000, items: int = 1000, factors: int = 50) -> Registry:
+    """A registry with version 1 of ``rec``, of random factors and live, and version 2, whose predictions differ."""
+    held = Registry()
+    for number in (1, 2):
+        model = Als.from_options({"factors": str(factors)}, ["BIGINT", "BIGINT"])
+        rows: dict[str, list] = {"users": [], "items": []}
+        for table, keys, matrix in random_factors(users, items, factors, seed=number):
+            rows[table].append((keys, matrix))
+        tables = {
+            table: (np.concatenate([keys for keys, _ in parts]), np.concatenate([matrix for _, matrix in parts]))
+            for table, parts in rows.items()
+        }
+        fitted = Fitted(
+            rows=tables, constants=factor_constants(factors), metrics={}, rows_read=0, rows_failed=0
+        )
+        view = ArrayView(model, fitted)
+        held.load(LoadedVersion(name="rec", version=number, model=model, view=view, recommender=model))
+    held.point({"rec": Pointers(versions=frozenset((1, 2)), aliases={"live": 1, "canary": 2})})
+    return held
+
+
+@dataclass
+class Running:
+    """A frontend that runs in a thread of its own."""
+
+    server: Server
+    services: Services
+    catalogs: Catalogs
+    streams: Streams
+    deployer: Deployer
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    @property
+    def dsn(self) -> str:
+        return f"host=127.0.0.1 port={self.port} user=flinkms dbname=flinkms"
+
+
+@contextmanager
+def frontend(backend: BackendAddress | None = None, **settings: object) -> Iterator[Running]:
+    """A frontend on a free port of 127.0.0.1."""
+    catalogs, streams, deployer = Catalogs(), Streams(), Deployer()
+    services = Services(
+        catalogs=catalogs, registry=registry(), backend=backend, streams=streams, deployer=deployer
+    )
+    loop = asyncio.new_event_loop()
+    wanted = FrontendSettings(**({"port": 0} | settings))
+    server = loop.run_until_complete(serve(services, wanted))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield Running(server, services, catalogs, streams, deployer)
+    finally:
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
