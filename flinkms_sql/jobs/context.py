@@ -29,6 +29,10 @@ LOST_S_MAX = 5.0
 """Seconds a cluster may not know a job, or not answer, before the job counts as lost."""
 
 
+class JobFailed(FlinkmsError):
+    """Flink gave the job up; the message names the root cause."""
+
+
 class JobCanceled(Exception):
     """The job's row says that it is to be canceled, and it is."""
 
@@ -129,9 +133,9 @@ def input_types(snapshot: Snapshot, model: str) -> tuple[SqlType, ...]:
     return tuple(column.type for column in snapshot.models[model].inputs)
 
 
-def job_failed(stacktrace: str | None) -> FlinkmsError:
+def job_failed(stacktrace: str | None) -> JobFailed:
     """The error of a failed Flink job."""
-    return FlinkmsError(
+    return JobFailed(
         errors.DATA_EXCEPTION, f"Flink job failed: {root_cause(stacktrace)}" if stacktrace else "Flink job failed",
         detail=(stacktrace or "")[:4000] or None,
     )

@@ -7,14 +7,19 @@ the job's group) and started from there against the new version's tables.
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from pathlib import Path
 
+from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord, VersionRecord
-from flinkms_sql.jobs.context import JobContext, JobLost, input_types, new_flink_job_id
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.context import JobContext, JobFailed, JobLost, input_types, new_flink_job_id
 from flinkms_sql.jobs.environment import STANDING, Workspace
 from flinkms_sql.jobs.worker import learn_function
 from flinkms_sql.types import SqlType
+
+logger = logging.getLogger(__name__)
 
 
 class _VersionMoved(Exception):
@@ -25,18 +30,39 @@ def learn(job: JobRecord, context: JobContext) -> dict | None:
     """Keep the learning job running until it is canceled; returns only when its stream is bounded and read."""
     while True:
         live = context.store.snapshot().by_alias(job.model or "")
-        if not context.is_known(job.flink_job_id) or job.version != live.version:
+        known = context.is_known(job.flink_job_id)
+        if known and job.version != live.version:
+            _stop(job, context)
+        if not known or job.version != live.version:
             job = _submit(job, live, context)
         try:
             context.follow(job, job.flink_job_id or "", partial(_tick, job, live, context))
             return {"version": live.version}
         except _VersionMoved:
-            context.cluster.stop_with_savepoint(job.flink_job_id or "", context.target.checkpoints.as_uri())
-            context.store.update_job(job.id, options={**job.options, "restore": None})
+            pass
+        except JobFailed as failure:
+            if latest_checkpoint(context.target.checkpoints, job.flink_job_id) is None:
+                raise
+            # It had learned until then. What ended all of Flink's attempts, most likely a cluster that was away for
+            # long, may be over; if not, the next one fails before its first checkpoint.
+            logger.warning("job %d: %s; taken up from its last checkpoint", job.id, failure)
+            context.store.update_job(job.id, state="restarting")
         except JobLost:
             context.store.update_job(job.id, state="restarting")
             context.wait_for_cluster()
         job = context.store.job(job.id)
+
+
+def _stop(job: JobRecord, context: JobContext) -> None:
+    """End the Flink job, so that another can go on where it stops: at a savepoint, else at its last checkpoint."""
+    flink_job_id = job.flink_job_id or ""
+    try:
+        context.cluster.stop_with_savepoint(flink_job_id, context.target.checkpoints.as_uri())
+    except FlinkmsError as error:
+        if error.sqlstate == errors.CONNECTION_FAILURE:
+            raise
+        logger.warning("job %d: %s; canceled instead", job.id, error)
+        context.cluster.cancel_and_wait(flink_job_id)
 
 
 def _tick(job: JobRecord, live: VersionRecord, context: JobContext, state: str) -> None:

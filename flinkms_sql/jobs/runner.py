@@ -131,6 +131,9 @@ def _record(job: JobRecord, end: _End, context: JobContext) -> None:
     """Record the end; once is enough, however often it is tried."""
     if job.state in ENDED:
         return
+    if end.state != "finished" and job.flink_job_id is not None:
+        # Whatever ended it: nothing may go on running on behalf of a job that has ended.
+        context.cluster.cancel(job.flink_job_id)
     if job.kind == "train" and end.state != "finished":
         abandon(job, context, end.error)
     context.store.finish_job(job.id, end.state, result=end.result, error=end.error and _with_hint(end.error),

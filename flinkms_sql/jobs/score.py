@@ -6,7 +6,7 @@ Each call becomes a vectorized Python function over its arguments alone, opened 
 from __future__ import annotations
 
 from flinkms_sql.catalog.records import JobRecord
-from flinkms_sql.jobs.context import JobContext, new_flink_job_id, resolve
+from flinkms_sql.jobs.context import JobContext, JobFailed, JobLost, new_flink_job_id, resolve
 from flinkms_sql.jobs.environment import BULK, STANDING, Workspace
 from flinkms_sql.jobs.learn import latest_checkpoint
 from flinkms_sql.jobs.naming import PREDICT_FUNCTION
@@ -21,7 +21,12 @@ def score(job: JobRecord, context: JobContext) -> dict | None:
     """
     if not context.is_known(job.flink_job_id):
         job = _submit(job, context)
-    context.follow(job, job.flink_job_id or "", lambda state: _tick(job, state, context))
+    try:
+        context.follow(job, job.flink_job_id or "", lambda state: _tick(job, state, context))
+    except JobFailed as failure:
+        if job.desired != "running" or latest_checkpoint(context.target.checkpoints, job.flink_job_id) is None:
+            raise
+        raise JobLost from failure
     return {}
 
 
