@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from flinkms_sql import sqlfiles
-from flinkms_sql.server.link import BackendAddress
+from flinkms_sql.server.address import BackendAddress
 
 SHADOWS = """
 CREATE FUNCTION predict(model text, user_id bigint, item_id bigint) RETURNS double precision LANGUAGE plpgsql AS

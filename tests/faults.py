@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import psycopg
+from typing_extensions import Self
 
 from flinkms_sql.modellog.frame import APPEND
 from flinkms_sql.modellog.partition import PartitionReader, Superseded
@@ -99,7 +100,7 @@ class Clients:
         self._threads = [threading.Thread(target=self._run, args=(mine, np.random.default_rng((seed, number))))
                          for number, mine in enumerate(self.inserted)]
 
-    def __enter__(self) -> Clients:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self

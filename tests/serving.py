@@ -15,7 +15,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.signatures import Catalog, ModelSignature, TableSignature
 from flinkms_sql.query.statements.statement import DropModel, EvaluateModel, RefreshModel
-from flinkms_sql.server.link import BackendAddress
+from flinkms_sql.server.address import BackendAddress
 from flinkms_sql.server.listener import Server, serve
 from flinkms_sql.server.services import Done, Progress, Rows, Services
 from flinkms_sql.server.settings import FrontendSettings
@@ -135,9 +135,7 @@ def registry(users: int = 1000, items: int = 1000, factors: int = 50) -> Registr
             table: (np.concatenate([keys for keys, _ in parts]), np.concatenate([matrix for _, matrix in parts]))
             for table, parts in rows.items()
         }
-        fitted = Fitted(
-            rows=tables, constants=factor_constants(factors), metrics={}, rows_read=0, rows_failed=0
-        )
+        fitted = Fitted(rows=tables, constants=factor_constants(factors), metrics={}, rows_read=0, rows_failed=0)
         view = ArrayView(model, fitted)
         held.load(LoadedVersion(name="rec", version=number, model=model, view=view, recommender=model))
     held.point({"rec": Pointers(versions=frozenset((1, 2)), aliases={"live": 1, "canary": 2})})
@@ -167,12 +165,14 @@ class Running:
 def frontend(backend: BackendAddress | None = None, **settings: object) -> Iterator[Running]:
     """A frontend on a free port of 127.0.0.1."""
     catalogs, streams, deployer = Catalogs(), Streams(), Deployer()
-    services = Services(
-        catalogs=catalogs, registry=registry(), backend=backend, streams=streams, deployer=deployer
-    )
+    services = Services(catalogs=catalogs, registry=registry(), backend=backend, streams=streams, deployer=deployer)
     loop = asyncio.new_event_loop()
     wanted = FrontendSettings(**({"port": 0} | settings))
-    server = loop.run_until_complete(serve(services, wanted))
+    try:
+        server = loop.run_until_complete(serve(services, wanted))
+    except BaseException:
+        loop.close()
+        raise
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:

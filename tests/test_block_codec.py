@@ -69,7 +69,7 @@ def row_of(column: Column, row: int) -> str | bytes:
 
 
 @given(BLOCKS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_decoding_gives_back_what_was_encoded(batch: list[tuple[int, Column]]) -> None:
     data = encode_block(batch)
     assert len(data) % 8 == 0
@@ -95,7 +95,7 @@ def test_every_truncation_and_every_addition_is_an_error(batch: list[tuple[int, 
 
 
 @given(BLOCKS, st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_changed_bytes_decode_or_are_a_value_error(batch: list[tuple[int, Column]], draw: st.DataObject) -> None:
     data = bytearray(encode_block(batch))
     for _ in range(draw.draw(st.integers(1, 3))):

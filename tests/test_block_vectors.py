@@ -34,12 +34,13 @@ def column(facts: dict) -> Column:
     if code & LIST:
         lengths = [len(value or []) for value in values]
         elements = [float(e) if code - LIST in (6, 7) else e for value in values for e in value or []]
-        return Column(np.array(elements, DTYPES[code - LIST]), valid, np.concatenate(([0], np.cumsum(lengths, dtype=int))))
-    zero = [0] * width if width > 1 else 0
-    floats = code in (6, 7)
-    filled = [zero if v is None else ([float(e) for e in v] if width > 1 else float(v) if floats else v) for v in values]
-    shape = (len(values), width) if width > 1 else (len(values),)
-    return Column(np.array(filled, DTYPES[code]).reshape(shape), valid)
+        offsets = np.concatenate(([0], np.cumsum(lengths, dtype=int)))
+        return Column(np.array(elements, DTYPES[code - LIST]), valid, offsets)
+    if width > 1:
+        vectors = [[0.0] * width if v is None else [float(e) for e in v] for v in values]
+        return Column(np.array(vectors, DTYPES[code]).reshape(len(values), width), valid)
+    numbers = [0 if v is None else float(v) if code in (6, 7) else v for v in values]
+    return Column(np.array(numbers, DTYPES[code]), valid)
 
 
 @pytest.mark.parametrize("block", DESCRIBED["blocks"], ids=lambda block: block["file"])

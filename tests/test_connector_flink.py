@@ -28,8 +28,8 @@ ROWS = """SELECT CAST(id AS BIGINT), id > 2, CAST(id AS SMALLINT), CAST(id * 10 
         ARRAY[CAST(id AS INT), 7], ARRAY[CAST(0.5 AS FLOAT), CAST(id AS FLOAT)]
     FROM (VALUES (1), (2), (3), (4), (5)) AS t(id)"""
 
-FINISH_SECONDS_MAX = 60
-"""A job of five rows takes about two seconds, the first of a process about ten."""
+FINISH_SECONDS_MAX = 300
+"""A job of five rows takes about two seconds; on a machine under load many times that."""
 
 
 def environment(mode: str = "batch", **options: str):

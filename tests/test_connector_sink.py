@@ -16,7 +16,7 @@ from connectors import build
 pytestmark = pytest.mark.integration
 
 TESTS = build.HERE / "src/test/java/org/flinkms/connector"
-RUN_SECONDS_MAX = 600
+RUN_SECONDS_MAX = 900
 """Fifteen jobs of a few seconds each; under load several times that."""
 
 # What Flink's own start scripts open (env.java.opts.all in conf/config.yaml) as far as these jobs need it.

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from flinkms_sql.deploy.options import SYSTEM_OPTIONS
 from flinkms_sql.engine.execute import SERIES_ROWS_MAX
 from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.bind import K_DEFAULT
@@ -69,3 +70,8 @@ def test_every_error_a_golden_script_shows_is_documented() -> None:
         shown |= set(re.findall(r"^ERROR (\w{5}):", path.read_text(encoding="utf-8"), re.MULTILINE))
     table = TEXT[TEXT.index("## Errors") :]
     assert {state for state in shown if state not in table} == set()
+
+
+def test_every_system_option_is_documented_with_its_range() -> None:
+    for option in SYSTEM_OPTIONS.values():
+        assert f"| `{option.name}` | {option.default} | {option.low} to {option.high} | {option.description} |" in TEXT

@@ -59,6 +59,7 @@ def test_als_on_movielens_with_default_options():
         ("diabetes", "ridge", "Ridge"),
     ],
 )
+@pytest.mark.integration  # needs no JVM, but scikit-learn takes longer to import than all unit tests take
 def test_linear_models_score_as_those_of_scikit_learn(data: str, algorithm: str, peer: str):
     from sklearn import datasets, linear_model, svm
     from sklearn.model_selection import train_test_split

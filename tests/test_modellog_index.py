@@ -22,7 +22,7 @@ def as_keys(kind: str, numbers: list[int]) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["int64", "text"])
 @given(st.lists(st.one_of(INT64, DENSE), unique=True, max_size=60), STEPS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_an_index_is_a_dict(kind: str, first: list[int], steps: list[tuple[bool, list[int]]]) -> None:
     index = build_index(kind, as_keys(kind, first))
     expected = dict(zip(as_keys(kind, first).tolist(), range(len(first))))

@@ -1,18 +1,15 @@
-"""Reading and writing a partition: torn tails, damage, segments, epochs, disk full, failed syncs."""
+"""Reading a partition: torn tails, damage, segments, epochs."""
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.modellog.frame import APPEND, SEGMENT_HEADER_BYTES, Frame, Position, encode_frame
+from flinkms_sql.modellog.frame import APPEND, SEGMENT_HEADER_BYTES, Frame, Position
 from flinkms_sql.modellog.partition import SCAN_INTERVAL_S, PartitionReader, Superseded
-from flinkms_sql.modellog.segments import Segments
-from flinkms_sql.modellog.writer import PartitionWriter
 from tests.modellog_files import Clock, FlinkWriter, append_frame
 
 FRAMES = [append_frame(1), append_frame(2, 3), append_frame(4)]
@@ -213,6 +210,16 @@ def test_a_gap_between_segments_and_a_position_past_the_end_are_damage(log: Flin
     reader.close()
 
 
+def test_bytes_that_are_no_frame_before_the_next_segment_are_damage(log: FlinkWriter) -> None:
+    log.write(FRAMES[0])
+    with open(log.file, "ab") as file:
+        file.write(bytes(5))
+    log.roll()
+    log.write(FRAMES[1])
+    with pytest.raises(FlinkmsError, match="no frame before the next segment"):
+        read_all(log)
+
+
 def test_an_epoch_goes_on_where_its_parent_ends(log: FlinkWriter) -> None:
     log.write(FRAMES[0])
     kept = log.write(FRAMES[1])
@@ -312,153 +319,3 @@ def test_an_idle_poll_is_one_read(log: FlinkWriter, monkeypatch: pytest.MonkeyPa
     assert reader.poll() == []
     assert len(calls) == 1
     reader.close()
-
-
-def body(number: int) -> bytes:
-    return append_frame(number)[32:]
-
-
-def test_what_a_writer_appends_is_read_across_segments_and_starts(tmp_path: Path) -> None:
-    path = tmp_path / "frontend-0"
-    for run in range(3):
-        writer = PartitionWriter(path, segment_bytes=100)
-        for number in range(3):
-            writer.append(APPEND, 1, body(10 * run + number))
-        writer.sync()
-        writer.close()
-    reader = PartitionReader(path, APPEND, None)
-    assert numbers(reader.poll()) == [0, 1, 2, 10, 11, 12, 20, 21, 22]
-    assert reader.position.epoch == 3
-    reader.close()
-
-
-def test_a_start_without_appends_leaves_the_partition_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "frontend-0"
-    writer = PartitionWriter(path)
-    writer.append(APPEND, 1, body(1))
-    writer.close()
-    before = {file.name: file.read_bytes() for file in path.iterdir()}
-    PartitionWriter(path).close()
-    assert {file.name: file.read_bytes() for file in path.iterdir()} == before
-
-
-def test_a_second_writer_is_refused(tmp_path: Path) -> None:
-    writer = PartitionWriter(tmp_path / "frontend-0")
-    with pytest.raises(FlinkmsError, match="open in another writer") as caught:
-        PartitionWriter(tmp_path / "frontend-0")
-    assert caught.value.sqlstate == "55000"
-    writer.close()
-    PartitionWriter(tmp_path / "frontend-0").close()
-
-
-def test_a_start_cuts_off_a_torn_tail_of_any_length(tmp_path: Path) -> None:
-    path = tmp_path / "frontend-0"
-    writer = PartitionWriter(path)
-    for number in (1, 2):
-        end = writer.append(APPEND, 1, body(number))
-    writer.close()
-    file = path / "00000001-000000000000.log"
-    data = file.read_bytes()
-    half = SEGMENT_HEADER_BYTES + end.offset // 2
-    for size in range(half, len(data)):
-        file.write_bytes(data[:size])
-        writer = PartitionWriter(path)
-        assert writer.position == (1, end.offset // 2)
-        assert file.stat().st_size == half
-        writer.close()
-    file.write_bytes(data[: half - 1] + bytes(1) + data[half:])
-    damaged = bytearray(data)
-    damaged[half - 9] ^= 1
-    file.write_bytes(damaged)
-    with pytest.raises(FlinkmsError, match="wrong checksum"):
-        PartitionWriter(path)
-
-
-class FailingDisk:
-    """An fsync that fails on demand."""
-
-    def __init__(self) -> None:
-        self.error: int | None = None
-
-    def __call__(self, handle: int) -> None:
-        if self.error is not None:
-            raise OSError(self.error, os.strerror(self.error))
-        os.fsync(handle)
-
-
-def test_a_failed_sync_takes_the_frames_back_and_tells_readers_that_saw_them(tmp_path: Path) -> None:
-    disk, clock = FailingDisk(), Clock()
-    path = tmp_path / "frontend-0"
-    writer = PartitionWriter(path, fsync=disk)
-    writer.append(APPEND, 1, body(1))
-    writer.sync()
-    reader = PartitionReader(path, APPEND, None, clock=clock)
-    writer.append(APPEND, 1, body(2))
-    assert numbers(reader.poll()) == [1, 2]
-    disk.error = errno.EIO
-    with pytest.raises(FlinkmsError, match="could not sync file") as caught:
-        writer.sync()
-    assert caught.value.sqlstate == "58030"
-    disk.error = None
-    writer.append(APPEND, 1, body(3))
-    writer.sync()
-    clock.now = 1
-    events = reader.poll()
-    assert events[0] == Superseded(Position(1, ENDS[1]))
-    assert numbers(events) == [3]
-    reader.close()
-    writer.close()
-
-
-def test_a_full_disk_is_53100_leaves_whole_frames_and_can_be_survived(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "frontend-0"
-    writer = PartitionWriter(path)
-    writer.append(APPEND, 1, body(1))
-    writer.sync()
-    write = os.write
-    state = {"room": 30}
-
-    def full(handle: int, data: memoryview) -> int:
-        if state["room"] == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        taken = write(handle, data[: state["room"]])
-        state["room"] -= taken
-        return taken
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
-        with pytest.raises(FlinkmsError, match="No space left") as caught:
-            writer.append(APPEND, 1, body(2))
-    assert caught.value.sqlstate == "53100"
-    file = path / "00000001-000000000000.log"
-    assert file.stat().st_size == SEGMENT_HEADER_BYTES + ENDS[1]
-    writer.append(APPEND, 1, body(3))
-    writer.sync()
-    reader = PartitionReader(path, APPEND, None)
-    assert numbers(reader.poll()) == [1, 3]
-    reader.close()
-    writer.close()
-
-
-def test_a_segment_that_cannot_be_created_leaves_the_writer_usable(tmp_path: Path) -> None:
-    disk = FailingDisk()
-    path = tmp_path / "frontend-0"
-    writer = PartitionWriter(path, fsync=disk, segment_bytes=50)
-    disk.error = errno.ENOSPC
-    with pytest.raises(FlinkmsError, match="could not create file"):
-        writer.append(APPEND, 1, body(1))
-    assert [file.name for file in path.iterdir()] == []
-    disk.error = None
-    writer.append(APPEND, 1, body(2))
-    writer.sync()
-    segments = Segments(path)
-    segments.scan()
-    assert list(segments.starts) == [1]
-    writer.close()
-
-
-def test_a_frame_cannot_be_larger_than_readers_accept() -> None:
-    with pytest.raises(ValueError, match="cannot hold a body"):
-        encode_frame(APPEND, 1, bytes(64 << 20), 0)

@@ -167,6 +167,23 @@ def test_superseded_updates_new_keys_and_deletes_are_taken_back_without_a_reload
     assert state_of(run.replicas[0])[0] == (1.0, 1)
 
 
+def test_what_a_restored_writer_commits_is_not_forgotten_before_it_is_followed(run: Run) -> None:
+    replica = run.replicas[0]
+    run.step("write", [(1, 0, 1, 1.0)])
+    run.clock.now = 1.0
+    replica.poll()
+    table = replica.tables["t"]
+    run.clock.now = 1.24
+    replica.poll()
+    run.step("write", [(1, 0, 2, 2.0)])
+    run.step("write", [(1, 0, 3, 3.0)])
+    run.step("restore", 1)
+    run.clock.now = 1.26
+    assert replica.poll() == 2
+    run.step("poll", None)
+    assert replica.tables["t"] is table
+
+
 def test_a_restore_to_before_what_was_committed_loads_the_table_again(run: Run) -> None:
     run.step("write", [(1, 0, 1, 1.0)])
     run.step("write", [(1, 0, 2, 2.0), (1, 8, 1, 3.0)])

@@ -116,7 +116,7 @@ def read_stream(path: Path, rows: int) -> list[tuple]:
     deadline = time.monotonic() + WAIT_S_MAX
     while len(found) < rows and time.monotonic() < deadline:
         for partition in (path / "log").iterdir():
-            reader = readers.setdefault(partition, PartitionReader(partition, APPEND))
+            reader = readers.setdefault(partition, PartitionReader(partition, APPEND, None))
             for frame in reader.poll():
                 found += zip(*(column.values.tolist() for column in frame.columns()), strict=True)
         time.sleep(0.05)

@@ -58,8 +58,11 @@ def _psql_program() -> str:
 def psql(running: Running, *commands: str, check: bool = True) -> str:
     arguments = [argument for command in commands for argument in ("-c", command)]
     done = subprocess.run(
-        [_psql_program(), "-X", "-A", "-t", running.dsn, *arguments], check=False, capture_output=True, text=True,
+        [_psql_program(), "-X", "-A", "-t", running.dsn, *arguments],
+        capture_output=True,
+        text=True,
         timeout=30,
+        check=False,
     )
     assert not check or done.returncode == 0, done.stderr
     return done.stdout + done.stderr
@@ -108,7 +111,9 @@ class TestPsql:
         assert psql(running, "SELECT count(*) FROM copied").strip() == "3"
 
     def test_explain_shows_the_route(self, running):
-        assert "Point rec [version 1](user_id = 42, item_id = 7)" in psql(running, "EXPLAIN SELECT predict('rec', 42, 7)")
+        assert "Point rec [version 1](user_id = 42, item_id = 7)" in psql(
+            running, "EXPLAIN SELECT predict('rec', 42, 7)"
+        )
         assert "Seq Scan on movies" in psql(running, "EXPLAIN SELECT * FROM movies")
 
     def test_progress_of_a_deployment_is_noticed(self, running):
@@ -337,7 +342,9 @@ class TestStreams:
 
     def test_a_pipeline_of_inserts_is_one_append(self, running, connection):
         with connection.cursor() as cursor:
-            cursor.executemany("INSERT INTO rating_events VALUES (%s, %s, %s, %s)", [(at, at, at, "") for at in range(50)])
+            cursor.executemany(
+                "INSERT INTO rating_events VALUES (%s, %s, %s, %s)", [(at, at, at, "") for at in range(50)]
+            )
         assert len(running.streams.events.rows) == 50 and len(running.streams.events.batches) == 1
 
     def test_an_error_in_the_text_drops_its_inserts(self, running, connection):
@@ -398,7 +405,7 @@ class TestPgbench:
         script.write_text("\\set u random(0, 999)\nSELECT predict('rec', :u, 7);\n")
         done = subprocess.run(
             ["pgbench", "-n", "-h", "127.0.0.1", "-p", str(running.port), "-U", "flinkms", "-f", str(script), "-M", mode,
-             "-c", "4", "-t", "200", "flinkms"], check=False, capture_output=True, text=True, timeout=60,
+             "-c", "4", "-t", "200", "flinkms"], capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert "number of failed transactions: 0" in done.stdout, done.stdout + done.stderr
         assert "800/800" in done.stdout

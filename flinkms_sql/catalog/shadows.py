@@ -21,11 +21,15 @@ COMMENTS = {"stream": "flinkms stream", "flink": "flinkms table: lives in Flink"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stub:
-    """One stub function. PostgreSQL tells functions apart by name and argument types, so those are its identity."""
+    """One stub function; ``column`` names the item keys of a ranking.
+
+    PostgreSQL tells functions apart by name and argument types, so those are its identity.
+    """
 
     function: str
     arguments: tuple[SqlType, ...]
     result: SqlType
+    column: str = "item"
 
     @property
     def identity(self) -> tuple[str, tuple[int, ...]]:
@@ -38,9 +42,11 @@ def stubs_of(model: ModelRecord) -> Iterator[Stub]:
     inputs = tuple(column.type for column in model.inputs)
     yield Stub(function="predict", arguments=(SqlType.STRING, *inputs), result=model.outputs[0].type)
     if model.recommends:
-        owner, item = inputs
-        yield Stub(function="recommend", arguments=(SqlType.STRING, owner, SqlType.INT), result=item)
-        yield Stub(function="similar", arguments=(SqlType.STRING, item, SqlType.INT), result=item)
+        (owner, item), name = inputs, model.inputs[1].name
+        # A result column may not be called as one of the function's own arguments.
+        column = f"{name}_" if name in ("model", "key", "k") else name
+        yield Stub(function="recommend", arguments=(SqlType.STRING, owner, SqlType.INT), result=item, column=column)
+        yield Stub(function="similar", arguments=(SqlType.STRING, item, SqlType.INT), result=item, column=column)
 
 
 def create_table(connection: psycopg.Connection, record: TableRecord) -> None:
@@ -85,7 +91,8 @@ def sync_stubs(connection: psycopg.Connection, models: Iterable[ModelRecord]) ->
 def _create_stub(connection: psycopg.Connection, stub: Stub) -> None:
     further = sql.SQL("").join(sql.SQL(", {}").format(_type(argument)) for argument in stub.arguments[1:])
     connection.execute(_template(f"create_{stub.function}").format(
-        arguments=further, key=_type(stub.arguments[1]), item=_type(stub.result), result=_type(stub.result)))
+        arguments=further, key=_type(stub.arguments[1]), item=_type(stub.result), result=_type(stub.result),
+        column=sql.Identifier(stub.column)))
     connection.execute(_template("comment_function").format(function=sql.Identifier(stub.function),
                                                             arguments=_types(stub.arguments)))
 

@@ -72,8 +72,8 @@ def as_text(found: dict[str, object]) -> str:
     """The figures as a table."""
     rows = (("from when it was due", "latency_us"), ("from when it was sent", "service_us"),
             ("the client's own lag", "lag_us"))
-    lines = [(f"{found['answered']:,} of {found['requests']:,} requests answered in {found['elapsed_s']:.1f} s, "
-             f"{found['rate_answered']:,.0f}/s (asked for {found['rate_asked']:,.0f}/s)"),
+    lines = [f"{found['answered']:,} of {found['requests']:,} requests answered in {found['elapsed_s']:.1f} s",
+             f"{found['rate_answered']:,.0f} a second, asked for {found['rate_asked']:,.0f}",
              f"{'microseconds':24}" + "".join(f"{name:>12}" for name, _ in QUANTILES)]
     for label, key in rows:
         values = found[key] or {}

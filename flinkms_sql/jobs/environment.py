@@ -48,6 +48,14 @@ STANDING = {
 FIXED_JOB_ID = "$internal.pipeline.job-id"
 """Flink's PipelineOptionsInternal.PIPELINE_FIXED_JOB_ID, which its own application mode uses to find a job again."""
 
+JAVA_FUNCTIONS = {
+    "flinkms_pack": "org.flinkms.connector.functions.PackFunction",
+    "flinkms_unpack": "org.flinkms.connector.functions.UnpackFunction",
+    "flinkms_vector": "org.flinkms.connector.functions.VectorFunction",
+    "flinkms_libsvm": "org.flinkms.connector.functions.LibsvmFunction",
+}
+"""Functions of the connector that every query may call; docs/sql.md describes them."""
+
 MESSAGE_CHARACTERS_MAX = 400
 DETAIL_CHARACTERS_MAX = 4000
 CAUSES_MAX = 8
@@ -92,6 +100,8 @@ class Workspace:
         self._table_env = TableEnvironment.create(
             EnvironmentSettings.new_instance().with_configuration(configuration).build()
         )
+        for function, class_name in JAVA_FUNCTIONS.items():
+            self._table_env.create_java_temporary_function(function, class_name)
 
     def warm(self) -> None:
         """Load the planner's classes, which the first statement would wait seconds for."""
@@ -122,10 +132,6 @@ class Workspace:
         """Register a Python function object."""
         self._table_env.create_temporary_function(name, function)
 
-    def create_java_function(self, name: str, class_name: str) -> None:
-        """Register a function of the connector's jar."""
-        self._table_env.create_java_temporary_function(name, class_name)
-
     def create_view(self, name: str, table: Table) -> None:
         """Name a table so that the templates of sql/jobs/ can read it."""
         self._table_env.create_temporary_view(name, table)
@@ -151,7 +157,6 @@ class Workspace:
     def packed(self, table: Table) -> Table:
         """The rows of a ``typed`` table as blocks, one column ``block`` of BYTES."""
         self.create_view("observations", table)
-        self.create_java_function("flinkms_pack", "org.flinkms.connector.functions.PackFunction")
         # A lateral call with as many arguments as there are columns cannot be planned from the Table API.
         columns = ", ".join(f"o.c{index}" for index in range(len(table.get_schema().get_field_names())))
         return self._java_errors(lambda: self._table_env.sql_query(sqlfiles.load("jobs/pack").replace(":columns", columns)))

@@ -8,7 +8,7 @@ the job's group) and started from there against the new version's tables.
 from __future__ import annotations
 
 import logging
-from functools import partial
+import time
 from pathlib import Path
 
 from flinkms_sql import errors
@@ -20,6 +20,9 @@ from flinkms_sql.jobs.worker import learn_function
 from flinkms_sql.types import SqlType
 
 logger = logging.getLogger(__name__)
+
+LIVE_INTERVAL_S = 0.5
+"""Seconds between looks at which version is live: how long learning may go on with one that was just replaced."""
 
 
 class _VersionMoved(Exception):
@@ -36,7 +39,7 @@ def learn(job: JobRecord, context: JobContext) -> dict | None:
         if not known or job.version != live.version:
             job = _submit(job, live, context)
         try:
-            context.follow(job, job.flink_job_id or "", partial(_tick, job, live, context))
+            context.follow(job, job.flink_job_id or "", _Watch(job, live, context))
             return {"version": live.version}
         except _VersionMoved:
             pass
@@ -65,12 +68,23 @@ def _stop(job: JobRecord, context: JobContext) -> None:
         context.cluster.cancel_and_wait(flink_job_id)
 
 
-def _tick(job: JobRecord, live: VersionRecord, context: JobContext, state: str) -> None:
-    shown = "running" if state == "RUNNING" else "restarting"
-    if context.store.job(job.id).state != shown:
-        context.store.update_job(job.id, state=shown)
-    if context.store.snapshot().by_alias(live.model).version != live.version:
-        raise _VersionMoved
+class _Watch:
+    """What a look at the running job does: its row shows the state, and a promotion elsewhere moves the learning."""
+
+    def __init__(self, job: JobRecord, live: VersionRecord, context: JobContext) -> None:
+        self._job, self._live, self._context = job, live, context
+        self._shown: str | None = job.state
+        self._look_at = 0.0
+
+    def __call__(self, state: str) -> None:
+        shown = "running" if state == "RUNNING" else "restarting"
+        if shown != self._shown:
+            self._context.store.update_job(self._job.id, state=shown)
+            self._shown = shown
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LIVE_INTERVAL_S
+            if self._context.store.snapshot().by_alias(self._live.model).version != self._live.version:
+                raise _VersionMoved
 
 
 def _submit(job: JobRecord, live: VersionRecord, context: JobContext) -> JobRecord:

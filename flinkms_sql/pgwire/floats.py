@@ -1,10 +1,14 @@
 """Floating point as PostgreSQL prints it: the shortest digits that read back as the same number.
 
-Must not know about columns or messages. Layout: src/common/d2s.c and f2s.c, which choose the exponent form as printf's
-%g does, at 15 digits for float8 and 6 for float4.
+Must not know about columns or messages. Rules: src/common/d2s.c and f2s.c, which choose the exponent form as printf's
+%g does, at 15 digits for float8 and 6 for float4, and which, unlike Python and numpy, never print a number that lies
+exactly between two others and reads back only because ties go to even.
 """
 
 from __future__ import annotations
+
+import math
+from decimal import Decimal
 
 import numpy as np
 
@@ -18,11 +22,11 @@ def format_float8(value: float) -> str:
         # Python writes up to 16 digits before it takes an exponent, PostgreSQL 15.
         if len(text) < 17:
             return text[:-2]
-        return _layout(text, 15)
+        return _layout(_inside(text, value, math.ulp(value), 17), 15)
     if "n" in text:  # inf, nan
         return _SPECIAL[text]
-    if len(text) >= 17 and "e" not in text and abs(value) >= 1e15:
-        return _layout(text, 15)
+    if "e+" in text or (len(text) > 16 and abs(value) >= 1e15):
+        return _layout(_inside(text, value, math.ulp(value), 17), 15)
     return text
 
 
@@ -30,7 +34,23 @@ def format_float4(value: np.float32) -> str:
     """Text of a float4."""
     if not np.isfinite(value):
         return _SPECIAL[repr(float(value))]
-    return _layout(np.format_float_scientific(value, unique=True, trim="-"), 6)
+    text = np.format_float_scientific(value, unique=True, trim="-")
+    if abs(value) >= 2**24:
+        text = _inside(text, float(value), math.ldexp(1.0, math.frexp(float(value))[1] - 24), 9)
+    return _layout(text, 6)
+
+
+def _inside(text: str, value: float, gap: float, digits_max: int) -> str:
+    """``text``, or more digits where it is not nearer to ``value`` than to a neighbour ``gap`` away.
+
+    Only integers that are too large for every digit to count have neighbours with so short a midpoint.
+    """
+    exact, half = Decimal(value), Decimal(gap) / 2
+    digits = len(text.partition("e")[0].replace(".", "").strip("-0"))
+    while abs(Decimal(text) - exact) >= half and digits < digits_max:
+        text = f"{value:.{digits}e}"
+        digits += 1
+    return text
 
 
 def _layout(text: str, digits_max: int) -> str:

@@ -57,6 +57,7 @@ def handle(session: Session, message: m.FrontendMessage, frame: Frame) -> Awaita
         case m.Flush():
             if session.link is not None and session.link.series_open:
                 session.link.flush()
+            session.flush()
             return None
         case m.Sync():
             return _sync(session, frame)

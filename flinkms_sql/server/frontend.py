@@ -17,9 +17,9 @@ from flinkms_sql.engine.batcher import Batcher
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire.messages import CancelRequest
 from flinkms_sql.query.cache import PlanCache
+from flinkms_sql.server.address import BackendAddress
 from flinkms_sql.server.authentication import Authentication
 from flinkms_sql.server.hotpath import TextShapes
-from flinkms_sql.server.link import BackendAddress
 from flinkms_sql.server.services import Services
 from flinkms_sql.server.settings import FrontendSettings
 

@@ -7,46 +7,21 @@ ticket passes answers on to the client as they are, or collects them for us.
 from __future__ import annotations
 
 import asyncio
-import logging
-import secrets
-import ssl
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.pgwire import frontend, reports, scram
+from flinkms_sql.pgwire import frontend, reports
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.connection import Answer, ClientConnection
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.pgwire.state import EXTENDED, Phase
-from flinkms_sql.pgwire.wire import ProtocolError
-
-CONNECT_SECONDS_MAX = 10.0
-"""Time to reach the control database and to be let in, in seconds: it is near; longer means that it is down."""
+from flinkms_sql.server.address import BackendAddress
+from flinkms_sql.server.login import Login
 
 SEND_BUFFER_BYTES_MAX = 1 << 20
 """Bytes waiting to be sent to the control database before the client is not read from any more."""
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackendAddress:
-    """Where the control database is: ``host`` starting with "/" is the directory of a unix socket."""
-
-    host: str
-    port: int = 5432
-    user: str = "postgres"
-    database: str = "postgres"
-    password: str | None = field(default=None, repr=False)
-    tls: ssl.SSLContext | None = None
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is reached through a unix socket."""
-        return self.host.startswith("/")
 
 
 class Client(Protocol):
@@ -89,19 +64,16 @@ class Ticket:
 
 
 class Link(asyncio.Protocol):
-    """See the module. ``status`` and ``parameters`` are what the server told last."""
+    """See the module. ``status`` is that of the transaction, as the server told last."""
 
     def __init__(self, address: BackendAddress, client: Client | None) -> None:
-        self._address = address
+        self._login = Login(address)
         self._client = client
         self._connection = ClientConnection()
         self._transport: asyncio.Transport | None = None
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._exchange: scram.ClientExchange | None = None
         self._closing = False
         self.status: m.TransactionStatus = "idle"
-        self.parameters: dict[str, str] = {}
-        self.key: m.BackendKeyData | None = None
         self.series_open = False
         """Extended requests were sent since the last Sync."""
         self._drained: asyncio.Future[None] | None = None
@@ -145,49 +117,24 @@ class Link(asyncio.Protocol):
     async def start(self, parameters: Mapping[str, str]) -> None:
         """Say who we are and wait until the server is ready. Raises FlinkmsError."""
         self._write(self._connection.send(m.Startup(minor=2, parameters=parameters)))
-        await asyncio.wait_for(self._ready, CONNECT_SECONDS_MAX)
+        await self._ready
 
     def _opening(self, message: m.BackendMessage) -> None:
-        match message:
-            case m.AuthenticationOk() | m.NoticeResponse() | m.NegotiateProtocolVersion():
-                pass
-            case m.AuthenticationCleartextPassword():
-                if not self._address.is_local and self._address.tls is None:
-                    raise FlinkmsError(
-                        errors.INVALID_AUTHORIZATION,
-                        "the control database asks for a password in the clear over an unencrypted connection",
-                        hint="Use scram-sha-256 in its pg_hba.conf, TLS, or a unix socket.",
-                    )
-                self._answer_authentication(self._password().encode() + b"\0")
-            case m.AuthenticationSASL():
-                if scram.MECHANISM not in message.mechanisms:
-                    raise _unsupported_authentication(", ".join(message.mechanisms))
-                self._exchange = scram.ClientExchange(self._password(), secrets.token_bytes(scram.NONCE_BYTES))
-                self._answer_authentication(self._exchange.start())
-            case m.AuthenticationSASLContinue() if self._exchange is not None:
-                self._answer_authentication(self._exchange.respond(message.data))
-            case m.AuthenticationSASLFinal() if self._exchange is not None:
-                self._exchange.verify(message.data)
-            case m.ParameterStatus():
-                self.parameters[message.name] = message.value
-            case m.BackendKeyData():
-                self.key = message
-            case m.ReadyForQuery():
-                self._ready.set_result(None)
-            case m.ErrorResponse():
-                raise reports.reported_error(message.fields)
-            case m.AuthenticationOther():
-                raise _unsupported_authentication(f"method {message.code}")
-            case _:
-                raise ProtocolError(f"unexpected {type(message).__name__} while connecting to the control database")
+        answer = self._login.receive(message)
+        if answer is not None:
+            self._write(self._connection.send(answer))
+        if self._login.done:
+            self._ready.set_result(None)
 
-    def _answer_authentication(self, data: bytes) -> None:
-        self._write(self._connection.send(m.Password(data=data)))
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the server said last of its settings."""
+        return self._login.parameters
 
-    def _password(self) -> str:
-        if self._address.password is None:
-            raise FlinkmsError(errors.INVALID_PASSWORD, "the control database asks for a password and none is set")
-        return self._address.password
+    @property
+    def key(self) -> m.BackendKeyData | None:
+        """What a CancelRequest for this connection must carry."""
+        return self._login.key
 
     # ---- requests ----
 
@@ -347,89 +294,3 @@ def _unasked(answer: Answer) -> FlinkmsError:
     message = answer.message()
     assert isinstance(message, m.ErrorResponse)
     return reports.reported_error(message.fields)
-
-
-def _unsupported_authentication(what: str) -> FlinkmsError:
-    return FlinkmsError(
-        errors.INVALID_AUTHORIZATION,
-        f"the control database asks for an authentication method that is not supported: {what}",
-        hint="Use trust, scram-sha-256 or peer in its pg_hba.conf.",
-    )
-
-
-async def open_link(address: BackendAddress, parameters: Mapping[str, str], client: Client | None) -> Link:
-    """A link that is ready; ``parameters`` are settings of the session. Raises FlinkmsError."""
-    loop = asyncio.get_running_loop()
-    link = Link(address, client)
-    try:
-        await asyncio.wait_for(_connect(loop, address, lambda: link), CONNECT_SECONDS_MAX)
-        await link.start({"user": address.user, "database": address.database} | dict(parameters))
-    except (OSError, asyncio.TimeoutError) as error:
-        link.close()
-        reason = str(error) or "it does not answer"
-        raise FlinkmsError(
-            errors.CONNECTION_FAILURE, "the control database cannot be reached", detail=f"{reason}."
-        ) from error
-    except BaseException:
-        link.close()
-        raise
-    return link
-
-
-async def _connect(
-    loop: asyncio.AbstractEventLoop, address: BackendAddress, factory: Callable[[], asyncio.Protocol]
-) -> None:
-    if address.is_local:
-        await loop.create_unix_connection(factory, f"{address.host}/.s.PGSQL.{address.port}")
-    elif address.tls is None:
-        await loop.create_connection(factory, address.host, address.port)
-    else:
-        await _connect_tls(loop, address, factory())
-
-
-async def _connect_tls(loop: asyncio.AbstractEventLoop, address: BackendAddress, link: asyncio.Protocol) -> None:
-    reply: asyncio.Future[bytes] = loop.create_future()
-    transport, asking = await loop.create_connection(lambda: _Asking(reply), address.host, address.port)
-    transport.write(frontend.encode(m.SSLRequest()))
-    if await reply != b"S":
-        transport.close()
-        raise FlinkmsError(errors.CONNECTION_FAILURE, "the control database does not offer TLS")
-    assert address.tls is not None
-    encrypted = await loop.start_tls(transport, asking, address.tls, server_hostname=address.host)
-    assert encrypted is not None
-    encrypted.set_protocol(link)
-    link.connection_made(encrypted)
-
-
-class _Asking(asyncio.Protocol):
-    """Waits for the one byte that answers SSLRequest."""
-
-    def __init__(self, reply: asyncio.Future[bytes]) -> None:
-        self._reply = reply
-
-    def data_received(self, data: bytes) -> None:
-        if not self._reply.done():
-            self._reply.set_result(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._reply.done():
-            self._reply.set_exception(OSError("the connection was closed"))
-
-
-async def send_cancel(address: BackendAddress, key: m.BackendKeyData) -> None:
-    """Ask the control database to cancel what the session with this key is doing. Errors are logged only."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[bytes] = loop.create_future()
-    try:
-        if address.is_local:
-            transport, _ = await loop.create_unix_connection(
-                lambda: _Asking(done), f"{address.host}/.s.PGSQL.{address.port}"
-            )
-        else:
-            transport, _ = await loop.create_connection(lambda: _Asking(done), address.host, address.port)
-        transport.write(frontend.encode(m.CancelRequest(process_id=key.process_id, secret_key=key.secret_key)))
-        await asyncio.wait([done], timeout=CONNECT_SECONDS_MAX)
-        done.cancelled() or done.exception()
-        transport.close()
-    except OSError as error:
-        logger.warning("cannot cancel at the control database: %s", error)

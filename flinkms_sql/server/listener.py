@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.server.authentication import Authentication, is_loopback, read_password_file
+from flinkms_sql.server.dialing import open_link
 from flinkms_sql.server.frontend import Frontend
-from flinkms_sql.server.link import open_link
 from flinkms_sql.server.services import Services
 from flinkms_sql.server.session import Session
 from flinkms_sql.server.settings import DEFAULT_PARAMETERS, FrontendSettings

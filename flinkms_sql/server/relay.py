@@ -15,7 +15,8 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import backend
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.frames import Frame
-from flinkms_sql.server.link import Link, Ticket, open_link
+from flinkms_sql.server.dialing import open_link
+from flinkms_sql.server.link import Link, Ticket
 
 if TYPE_CHECKING:
     from flinkms_sql.server.session import Session

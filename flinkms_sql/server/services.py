@@ -14,7 +14,7 @@ from flinkms_sql.engine.registry import Registry
 from flinkms_sql.query.nodes import OutputColumn
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.signatures import CatalogView
-from flinkms_sql.server.link import BackendAddress
+from flinkms_sql.server.address import BackendAddress
 from udfs.block import Column
 
 

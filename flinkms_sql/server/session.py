@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import timezone, tzinfo
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
@@ -19,15 +19,16 @@ from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire import reports
 from flinkms_sql.pgwire.connection import Request, ServerConnection
 from flinkms_sql.pgwire.frames import Frame
-from flinkms_sql.pgwire.wire import LocalProtocolError, MalformedMessage, ProtocolError
+from flinkms_sql.pgwire.wire import LocalProtocolError
 from flinkms_sql.query.cache import Planned
 from flinkms_sql.query.plan import Plan
-from flinkms_sql.server import extended, relay, simple
+from flinkms_sql.server import extended, failures, relay, simple
 from flinkms_sql.server.control import Control, zone_of
+from flinkms_sql.server.dialing import send_cancel
 from flinkms_sql.server.hotpath import HotPath
 from flinkms_sql.server.inserts import Inserts
 from flinkms_sql.server.joins import Described
-from flinkms_sql.server.link import Link, send_cancel
+from flinkms_sql.server.link import Link
 from flinkms_sql.server.settings import AUTHENTICATION_SECONDS_MAX, INPUT_BYTES_MAX, OUTPUT_BYTES_MAX
 from flinkms_sql.server.startup import Startup
 from flinkms_sql.server.statements import Portal, Prepared, planned
@@ -57,7 +58,8 @@ class Session(asyncio.Protocol):
         self.hot = HotPath(self)
         self.cancellable = False
         """The task at work may be ended by a CancelRequest."""
-        self._startup: Startup | None = Startup(self)
+        self.startup: Startup | None = Startup(self)
+        """Takes the requests until the client is in."""
         self._timer = asyncio.get_running_loop().call_later(AUTHENTICATION_SECONDS_MAX, self._late)
         self._task: asyncio.Task[None] | None = None
         self._canceled = False
@@ -67,7 +69,7 @@ class Session(asyncio.Protocol):
         """Bytes came while the hot path had a request."""
         self._out: list[bytes] = []
         self._writable: asyncio.Event | None = None
-        self._ended = False
+        self.ended = False
 
     # ---- bytes in ----
 
@@ -94,7 +96,7 @@ class Session(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended = True
+        self.ended = True
         self._timer.cancel()
         self.frontend.forget(self)
         if self.link is not None:
@@ -119,7 +121,7 @@ class Session(asyncio.Protocol):
 
     def write_hot(self, data: bytes) -> None:
         """Send the whole answer to a request of the hot path, and go on."""
-        if self._ended or self.transport is None:
+        if self.ended or self.transport is None:
             return
         self.transport.write(data)
         if self._more:
@@ -130,7 +132,7 @@ class Session(asyncio.Protocol):
 
     def resume_with(self, data: bytes) -> None:
         """Handle a request the hot path had taken, before anything that came after it."""
-        if not self._ended:
+        if not self.ended:
             self._more = False
             self.connection.receive_first(data)
             self._pump()
@@ -138,17 +140,17 @@ class Session(asyncio.Protocol):
     def _pump(self) -> None:
         """Handle requests until there are none, or one has to wait."""
         self._resting = False
-        while self._task is None and not self._ended:
+        while self._task is None and not self.ended:
             try:
                 request = self.connection.next_request()
                 work = None if request is None else self._handle(request)
                 if request is None:
                     break
             except Exception as error:  # noqa: BLE001 - whatever it is, the session must stay in a defined state
-                if _ends_connection(error):
+                if failures.ends_connection(error):
                     self.die(error)
                     break
-                work = self.in_order(partial(self._failed, error))
+                work = self.in_order(partial(failures.report, self, error))
             if work is not None:
                 self._task = asyncio.get_running_loop().create_task(self._work(work))
         self._settle()
@@ -162,16 +164,18 @@ class Session(asyncio.Protocol):
             relay.forward_copy(self.link, request.frame)
 
     def _settle(self) -> None:
-        self.flush()
-        if self._task is None and not self._ended:
+        # CommandComplete of an INSERT waits for the Sync, which waits until the rows are durable.
+        if not self.inserts.waiting or self.in_block:
+            self.flush()
+        if self._task is None and not self.ended:
             self._read(True)
             open_series = self.link is not None and self.link.series_open
-            self._resting = self.connection.at_rest and not open_series and self._startup is None
+            self._resting = self.connection.at_rest and not open_series and self.startup is None
 
     def _handle(self, request: Request) -> Awaitable[None] | None:
         message = request.message
-        if self._startup is not None:
-            return self._startup.handle(message)
+        if self.startup is not None:
+            return self.startup.handle(message)
         match message:
             case m.Query():
                 return simple.query(self, message, request.frame)
@@ -195,15 +199,17 @@ class Session(asyncio.Protocol):
                 await more
                 more = None
             except asyncio.CancelledError:
-                if not self._canceled or self._ended:
+                if not self._canceled or self.ended:
                     raise
                 self._canceled = False
-                more = self._failed(FlinkmsError(errors.QUERY_CANCELED, "canceling statement due to user request"))
+                more = failures.report(
+                    self, FlinkmsError(errors.QUERY_CANCELED, "canceling statement due to user request")
+                )
             except Exception as error:  # noqa: BLE001 - see _pump
-                more = self._failed(error)
+                more = failures.report(self, error)
         self._task = None
         self.cancellable = False
-        if not self._ended:
+        if not self.ended:
             self._pump()
 
     def in_order(self, act: Callable[[], Awaitable[None] | None]) -> Awaitable[None] | None:
@@ -222,40 +228,9 @@ class Session(asyncio.Protocol):
 
     # ---- errors ----
 
-    def _failed(self, error: BaseException) -> Coroutine[Any, Any, None] | None:
-        """Report what went wrong with the oldest request; a coroutine when the link must be told first."""
-        if self._ended:
-            return None
-        if isinstance(error, LocalProtocolError) or not isinstance(error, FlinkmsError):
-            logger.error("session %d: %s", self.process_id, error, exc_info=error)
-            error = FlinkmsError(errors.INTERNAL_ERROR, f"internal error: {type(error).__name__}",
-                                 hint="It is in the frontend's log.")  # fmt: skip
-        if _ends_connection(error) or self._startup is not None or self.connection.awaiting is None:
-            self.die(error)
-            return None
-        self.inserts.failed(self.in_block)
-        self.control.fail()
-        link = self.link
-        if self.connection.awaiting not in (b"Q", b"F"):
-            if link is not None and relay.needs_abort(link):
-                relay.abort_series(link)
-            if self.connection.awaiting != b"S":
-                self.send(reports.error_response(error))
-                return None
-        elif link is not None and relay.needs_abort(link):
-            return self._fail_block(link, error)
-        self.send(reports.error_response(error))
-        self.ready()
-        return None
-
-    async def _fail_block(self, link: Link, error: FlinkmsError) -> None:
-        await relay.abort_block(link)
-        self.send(reports.error_response(error))
-        self.ready()
-
     def die(self, error: FlinkmsError) -> None:
         """Report an error that ends the connection."""
-        if self._ended or self.transport is None:
+        if self.ended or self.transport is None:
             return
         self.flush()
         self.transport.write(self.connection.fatal(reports.error_response(error, "FATAL")))
@@ -267,7 +242,7 @@ class Session(asyncio.Protocol):
     def end(self) -> None:
         """Close when everything is sent."""
         self.flush()
-        self._ended = True
+        self.ended = True
         if self.transport is not None:
             self.transport.close()
 
@@ -339,6 +314,11 @@ class Session(asyncio.Protocol):
         return self.control.status if self.link is None else self.link.status
 
     @property
+    def busy(self) -> bool:
+        """Whether a request is being carried out that the next one has to wait for."""
+        return self._task is not None or self.hot.waiting
+
+    @property
     def in_block(self) -> bool:
         """Whether a transaction block is open, so that nothing is final before its end."""
         return self.status != "idle"
@@ -358,14 +338,14 @@ class Session(asyncio.Protocol):
 
     def started(self) -> None:
         """The client is in."""
-        self._startup = None
+        self.startup = None
         self._timer.cancel()
 
     # ---- the link ----
 
     def deliver(self, frame: Frame) -> None:
         """An answer of the control database goes to the client as it is."""
-        if self._ended:
+        if self.ended:
             return
         try:
             self.connection.sent_raw(frame.kind)
@@ -397,7 +377,7 @@ class Session(asyncio.Protocol):
         """The control database reads slowly: so do we."""
         self._read(not congested)
 
-    # ---- cancel and encryption ----
+    # ---- cancel ----
 
     def cancel(self) -> None:
         """End what is at work: at the control database, or here where that can be stopped."""
@@ -406,24 +386,3 @@ class Session(asyncio.Protocol):
         elif self._task is not None and self.cancellable:
             self._canceled = True
             self._task.cancel()
-
-    def encrypt(self) -> Awaitable[None] | None:
-        """Answer an SSLRequest: TLS when there is a certificate."""
-        context = self.frontend.settings.tls
-        if context is None:
-            self.write_now(b"N")
-            return None
-        self.connection.rest_is_encrypted()
-        return self._encrypt(context)
-
-    async def _encrypt(self, context: Any) -> None:
-        self.write_now(b"S")
-        assert self.transport is not None
-        encrypted = await asyncio.get_running_loop().start_tls(self.transport, self, context, server_side=True)
-        assert encrypted is not None
-        self.connection_made(encrypted)
-
-
-def _ends_connection(error: BaseException) -> TypeGuard[FlinkmsError]:
-    """Whether it is no longer known where the client's next message begins or what may be in it."""
-    return isinstance(error, ProtocolError) and not isinstance(error, MalformedMessage)

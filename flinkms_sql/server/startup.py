@@ -5,7 +5,9 @@ Must not know about statements. A packet that asks for a cancel ends here too.
 
 from __future__ import annotations
 
+import asyncio
 import re
+import ssl
 from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING
 
@@ -36,7 +38,7 @@ class Startup:
         session = self._session
         match message:
             case m.SSLRequest():
-                return session.encrypt()
+                return self._encrypt()
             case m.GSSENCRequest():
                 session.write_now(b"N")
             case m.CancelRequest():
@@ -50,6 +52,29 @@ class Startup:
             case m.Terminate():
                 session.end()
         return None
+
+    def _encrypt(self) -> Awaitable[None] | None:
+        """Answer an SSLRequest: TLS when there is a certificate."""
+        context = self._session.frontend.settings.tls
+        if context is None:
+            self._session.write_now(b"N")
+            return None
+        self._session.connection.rest_is_encrypted()
+        return self._switch(context)
+
+    async def _switch(self, context: ssl.SSLContext) -> None:
+        session = self._session
+        session.write_now(b"S")
+        assert session.transport is not None
+        try:
+            encrypted = await asyncio.get_running_loop().start_tls(
+                session.transport, session, context, server_side=True
+            )
+        except OSError:  # the client has gone, or speaks no TLS we do
+            session.end()
+            return
+        assert encrypted is not None
+        session.connection_made(encrypted)
 
     def _start(self, message: m.Startup) -> None:
         session, parameters = self._session, dict(message.parameters)

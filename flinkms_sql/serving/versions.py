@@ -22,7 +22,7 @@ from udfs.algorithms import configure
 
 logger = logging.getLogger(__name__)
 
-POLL_S = 0.001
+POLL_S = 0.002
 """Seconds between looks at the logs of versions an alias names: a part of a delta's way of some 15 ms."""
 
 POLL_OTHERS_EVERY = 100

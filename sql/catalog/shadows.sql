@@ -29,7 +29,7 @@ BEGIN
 END $$
 
 -- name: create_recommend
-CREATE FUNCTION public.recommend(model text, key {key}, k integer) RETURNS TABLE (item {item}, score double precision)
+CREATE FUNCTION public.recommend(model text, key {key}, k integer) RETURNS TABLE ({column} {item}, score double precision)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
@@ -37,7 +37,7 @@ BEGIN
 END $$
 
 -- name: create_similar
-CREATE FUNCTION public.similar(model text, key {item}, k integer) RETURNS TABLE (item {item}, score double precision)
+CREATE FUNCTION public.similar(model text, key {item}, k integer) RETURNS TABLE ({column} {item}, score double precision)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',

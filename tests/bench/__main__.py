@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -23,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--small", action="store_true", help="seconds instead of minutes; figures mean nothing")
     parser.add_argument("--no-write", action="store_true", help="leave docs/performance.md as it is")
     arguments = parser.parse_args(argv)
+    # A deployment is ended on the way out, and by default SIGTERM leaves no way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     found = importlib.import_module(f"tests.bench.{arguments.name}").run(small=arguments.small)
     report.publish(found, command=f"make bench BENCH={arguments.name}",
                    document=None if arguments.small or arguments.no_write else report.DOCUMENT)

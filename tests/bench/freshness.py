@@ -20,7 +20,7 @@ import numpy as np
 import psycopg
 from typing_extensions import Self
 
-from tests.bench.factors import MODEL, generate
+from tests.bench.factors import generate
 from tests.bench.report import Goal, Report, Table, hash_of, percentiles
 from tests.bench.statements import queries
 from tests.deployment import Deployment, deployed
@@ -195,6 +195,5 @@ def report(scale: Scale, measured: list[Measured], pairs: np.ndarray) -> Report:
         goals=(Goal(name="p50, ms, at every rate", value=p50, bound=30, side="at most"),
                Goal(name="p99, ms, at every rate", value=p99, bound=120, side="at most")),
         figures={"rates": figures},
-        notes=((f"Model {MODEL}: {scale.users:,} users and items, rank {scale.rank}. The hash is of the pairs rated: "
-               "when a change shows depends on the machine."),),
+        notes=(f"{scale.users:,} users and items, rank {scale.rank}. The hash is of the pairs rated.",),
     )

@@ -94,9 +94,9 @@ def machine() -> dict[str, str]:
 
 def text(report: Report, *, command: str, where: Mapping[str, str], at: datetime) -> str:
     """The report as Markdown, which is also what is printed."""
-    lines = [(f"`{command}`, {at:%Y-%m-%d}, on {where['cpu']}, {where['cores']} cores, {where['memory_gib']} GiB, "
-             f"{where['system']}, Python {where['python']}, numpy {where['numpy']}, JDK {where['jdk']}. "
-             f"Result {report.result_hash}, errors {report.errors}.")]
+    hardware = f"{where['cpu']}, {where['cores']} cores, {where['memory_gib']} GiB, {where['system']}"
+    versions = f"Python {where['python']}, numpy {where['numpy']}, JDK {where['jdk']}"
+    lines = [f"`{command}`, {at:%Y-%m-%d}, on {hardware}, {versions}. Result {report.result_hash}, errors {report.errors}."]
     for table in report.tables:
         lines += ["", f"**{table.title}**", "", *_markdown(table.columns, table.rows)]
     if report.goals:

@@ -31,7 +31,12 @@ import javax.annotation.Nullable;
 import java.util.Optional;
 import java.util.stream.IntStream;
 
-/** A flinkms table as the planner sees it when it is read: by a scan or by lookups. */
+/**
+ * A flinkms table as the planner sees it when it is read: by a scan or by lookups.
+ *
+ * <p>It does not ask for a lookup shuffle by key (SupportsLookupCustomShuffle): the subtasks of a task manager share
+ * one table in memory, so that a shuffle would cost a network hop and save nothing.
+ */
 final class FlinkmsTableSource
         implements ScanTableSource,
                 LookupTableSource,

@@ -15,7 +15,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 
-/** Columns of a stream ({@code stream.json}) or of a keyed table ({@code table.json}), as its directory records them. */
+/** Columns of a stream ({@code stream.json}) or a keyed table ({@code table.json}), as its directory records them. */
 public final class TableSchema {
     public static final String STREAM_FILE = "stream.json";
     public static final String TABLE_FILE = "table.json";

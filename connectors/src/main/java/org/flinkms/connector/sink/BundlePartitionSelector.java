@@ -8,7 +8,7 @@ import org.apache.flink.table.data.RowData;
 
 import java.io.IOException;
 
-/** Partition number of a bundle that {@link BundleSplitter} made: that of its first key, as all are of one partition. */
+/** Partition number of a bundle that {@link BundleSplitter} made: that of its first key, as of all others. */
 final class BundlePartitionSelector implements KeySelector<RowData, Integer> {
     private static final long serialVersionUID = 1L;
 

@@ -73,7 +73,17 @@ public final class FlinkmsTableSink implements DynamicTableSink {
             }
             return SinkV2Provider.of(new BaseSink(config), 1);
         }
-        return SinkV2Provider.of(logSink(), config.parallelism());
+        return SinkV2Provider.of(logSink(), parallelism(context));
+    }
+
+    /**
+     * Subtasks of the sink. The batch scheduler picks a parallelism of its own while a job runs unless one is set, and
+     * then rows would no longer reach the subtask that owns their key: so it is set.
+     */
+    private Integer parallelism(Context context) {
+        boolean isKeyed = isPush() || primaryKey.length > 0;
+        return config.parallelism() == null && isKeyed && context.isBounded()
+                ? Integer.valueOf(1) : config.parallelism();
     }
 
     private Sink<RowData> logSink() {
@@ -83,7 +93,8 @@ public final class FlinkmsTableSink implements DynamicTableSink {
         }
         RowType row = (RowType) rowType.getLogicalType();
         if (primaryKey.length == 0) {
-            return new AppendSink(config, new TableColumns(row.getFieldNames(), row.getChildren(), null, 0));
+            TableColumns columns = new TableColumns(row.getFieldNames(), row.getChildren(), null, 0);
+            return new AppendSink(config, columns.of(config.path()));
         }
         String key = row.getFieldNames().get(primaryKey[0]);
         LogicalType keyType = row.getTypeAt(primaryKey[0]);
@@ -92,7 +103,7 @@ public final class FlinkmsTableSink implements DynamicTableSink {
             throw new ValidationException("the primary key of a flinkms table must be one BIGINT or STRING column");
         }
         TableColumns columns = new TableColumns(row.getFieldNames(), row.getChildren(), key, config.partitions())
-                .withPartitionsOf(config.path());
+                .of(config.path());
         return new UpsertSink(config, columns);
     }
 

@@ -30,13 +30,23 @@ abstract class LogSink
 
     @Override
     public LogWriter createWriter(WriterInitContext context) throws IOException {
-        return openWriter(context, new PartitionOpener(config, context.getTaskInfo(), Collections.emptyList()));
+        return open(context, Collections.emptyList());
     }
 
     @Override
     public StatefulSinkWriter<RowData, WriterPosition> restoreWriter(
             WriterInitContext context, Collection<WriterPosition> state) throws IOException {
-        return openWriter(context, new PartitionOpener(config, context.getTaskInfo(), state));
+        return open(context, state);
+    }
+
+    private LogWriter open(WriterInitContext context, Collection<WriterPosition> state) throws IOException {
+        PartitionOpener opener = new PartitionOpener(config, context.getTaskInfo(), state);
+        try {
+            return openWriter(context, opener);
+        } catch (IOException | RuntimeException e) {
+            opener.closeAll();
+            throw e;
+        }
     }
 
     @Override

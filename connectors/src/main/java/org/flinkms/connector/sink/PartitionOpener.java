@@ -25,6 +25,7 @@ final class PartitionOpener {
     private final SinkConfig config;
     private final TaskInfo task;
     private final Map<String, Position> restored = new HashMap<>();
+    private final List<PartitionWriter> opened = new ArrayList<>();
 
     PartitionOpener(SinkConfig config, TaskInfo task, Collection<WriterPosition> state) throws IOException {
         this.config = config;
@@ -57,6 +58,11 @@ final class PartitionOpener {
         return owned;
     }
 
+    /** Directory of a table: the sink's own, or that of a table of a model. */
+    Path table(String name) {
+        return name == null ? config.path() : config.path().resolve(name);
+    }
+
     /** Path, relative to the sink's, of a partition; {@code table} is null but for a table of a model. */
     static String relative(String table, String name) {
         return (table == null ? "" : table + "/") + "log/" + name;
@@ -70,6 +76,15 @@ final class PartitionOpener {
             Optional<Position> chosen = config.startPositions().of(table, name);
             position = chosen.isPresent() ? chosen.get() : PartitionWriter.lastPosition(directory);
         }
-        return PartitionWriter.open(directory, number, position, LogWriter.nowMicros());
+        PartitionWriter writer = PartitionWriter.open(directory, number, position, LogWriter.nowMicros());
+        opened.add(writer);
+        return writer;
+    }
+
+    /** Closes what was opened, when the writer that was to use it could not start. */
+    void closeAll() throws IOException {
+        for (PartitionWriter writer : opened) {
+            writer.close();
+        }
     }
 }

@@ -2,9 +2,9 @@ package org.flinkms.connector.sink;
 
 import org.flinkms.connector.format.BlockReader;
 import org.flinkms.connector.format.Bundle;
+import org.flinkms.connector.format.ColumnType;
 import org.flinkms.connector.format.FormatException;
 import org.flinkms.connector.format.ModelSchema;
-import org.flinkms.connector.format.PartitionWriter;
 
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.metrics.Counter;
@@ -12,9 +12,8 @@ import org.apache.flink.table.data.RowData;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.Collections;
 import java.util.List;
-import java.util.Map;
 
 /**
  * A shard of the parameter server: owns the rows of its partitions in every table of a model version, adds pushed
@@ -26,7 +25,7 @@ final class PushWriter extends LogWriter {
 
     private final ModelSchema model;
     private final Counter rejectedDeltas;
-    private final List<Map<Integer, ShardLog<FloatRows>>> tables = new ArrayList<>();
+    private final List<OwnedShards<FloatRows>> tables = new ArrayList<>();
 
     PushWriter(SinkConfig config, WriterInitContext context, PartitionOpener opener, ModelSchema model)
             throws IOException {
@@ -34,27 +33,10 @@ final class PushWriter extends LogWriter {
         this.model = model;
         this.rejectedDeltas = context.metricGroup().counter(REJECTED_DELTAS);
         for (ModelSchema.Table table : model.tables()) {
-            tables.add(openTable(config, opener, table));
+            List<ColumnType> payload = Collections.singletonList(ColumnType.vector(table.width()));
+            tables.add(OwnedShards.open(this, opener, table.name(), table.isTextKey(), model.partitions(),
+                    () -> new FloatRows(table.width(), table.initial()), payload));
         }
-    }
-
-    private Map<Integer, ShardLog<FloatRows>> openTable(
-            SinkConfig config, PartitionOpener opener, ModelSchema.Table table) throws IOException {
-        Map<Integer, PartitionWriter> logs = new HashMap<>();
-        Map<Integer, ShardLog<FloatRows>> shards = new HashMap<>();
-        ShardLoader<FloatRows> loader = new ShardLoader<>(
-                config.path().resolve(table.name()), table.isTextKey(), model.partitions());
-        for (int partition : opener.owned(model.partitions())) {
-            String name = "p" + partition;
-            PartitionWriter log = opener.open(table.name(), name, partition);
-            register(PartitionOpener.relative(table.name(), name), log);
-            logs.put(partition, log);
-            Shard<FloatRows> shard = new Shard<>(table.isTextKey(), new FloatRows(table.width(), table.initial()));
-            loader.add(partition, shard);
-            shards.put(partition, new ShardLog<>(shard, log));
-        }
-        loader.load(logs);
-        return shards;
     }
 
     @Override
@@ -67,7 +49,7 @@ final class PushWriter extends LogWriter {
         return changed;
     }
 
-    private int addDeltas(BlockReader block, ModelSchema.Table table, Map<Integer, ShardLog<FloatRows>> shards,
+    private int addDeltas(BlockReader block, ModelSchema.Table table, OwnedShards<FloatRows> shards,
             long eventTimeMicros) throws IOException {
         Key key = new Key(table.isTextKey());
         float[] delta = new float[table.width()];
@@ -79,7 +61,7 @@ final class PushWriter extends LogWriter {
                 throw new FormatException("a row for table \"" + table.name() + "\" counts " + count + " deltas");
             }
             block.getVector(PushBlock.DELTA, i, delta, 0);
-            Shard<FloatRows> shard = shards.get(key.partition(model.partitions())).shard();
+            Shard<FloatRows> shard = shards.of(key).shard();
             int row = shard.row(key);
             if (shard.rows().addDelta(row, delta)) {
                 shard.addSequence(row, count);
@@ -94,9 +76,9 @@ final class PushWriter extends LogWriter {
 
     @Override
     void writePending() throws IOException {
-        for (Map<Integer, ShardLog<FloatRows>> shards : tables) {
-            for (ShardLog<FloatRows> shard : shards.values()) {
-                shard.writeChanged(this);
+        for (OwnedShards<FloatRows> table : tables) {
+            for (ShardLog<FloatRows> shard : table.all()) {
+                shard.appendChanged(this);
             }
         }
     }

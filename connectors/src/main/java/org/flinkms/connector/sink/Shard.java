@@ -113,18 +113,23 @@ final class Shard<R extends ShardRows> {
         return columns;
     }
 
-    BlockBuilder newBlock() {
-        return new BlockBuilder(frameColumns(textKey, rows.columns()));
-    }
-
     /** Puts a row into a block as an upsert. */
     void writeUpsert(int row, long eventTimeMicros, BlockBuilder block) {
-        writeHeader(row, Frame.OP_UPSERT, eventTimeMicros, block);
+        writeUpsertHeader(row, eventTimeMicros, block);
         rows.write(row, block, Frame.UPSERT_PAYLOAD);
     }
 
-    /** Puts operation, key, sequence and event time of a row into a block; the payload is the caller's. */
-    void writeHeader(int row, byte op, long eventTimeMicros, BlockBuilder block) {
+    /** Puts all but the payload of an upsert into a block; the payload is the caller's. */
+    void writeUpsertHeader(int row, long eventTimeMicros, BlockBuilder block) {
+        writeHeader(row, Frame.OP_UPSERT, eventTimeMicros, block);
+    }
+
+    /** Puts all but the payload, which is NULL, of a delete into a block. */
+    void writeDeleteHeader(int row, long eventTimeMicros, BlockBuilder block) {
+        writeHeader(row, Frame.OP_DELETE, eventTimeMicros, block);
+    }
+
+    private void writeHeader(int row, byte op, long eventTimeMicros, BlockBuilder block) {
         block.column(Frame.UPSERT_OP).putByte(op);
         keys.write(row, block.column(Frame.UPSERT_KEY));
         block.column(Frame.UPSERT_SEQUENCE).putLong(sequences[row]);

@@ -21,7 +21,8 @@ final class ShardLoader<R extends ShardRows> {
     private final Path table;
     private final boolean textKey;
     private final int partitions;
-    private final TreeMap<Integer, Shard<R>> shards = new TreeMap<>();
+    private final Map<Integer, Shard<R>> shards = new TreeMap<>();
+    private final Map<Integer, PartitionWriter> logs = new TreeMap<>();
 
     /** A loader of the table at {@code table}, which has {@code partitions} partitions in all. */
     ShardLoader(Path table, boolean textKey, int partitions) {
@@ -30,12 +31,14 @@ final class ShardLoader<R extends ShardRows> {
         this.partitions = partitions;
     }
 
-    void add(int partition, Shard<R> shard) {
+    /** Adds a shard to be loaded; its log was just opened and nothing is written to it yet. */
+    void add(int partition, Shard<R> shard, PartitionWriter log) {
         shards.put(partition, shard);
+        logs.put(partition, log);
     }
 
-    /** Loads every shard added; {@code writers} are by partition number, just opened, with nothing written yet. */
-    void load(Map<Integer, PartitionWriter> writers) throws IOException {
+    /** Loads every shard added. */
+    void load() throws IOException {
         if (shards.isEmpty()) {
             return;
         }
@@ -46,7 +49,7 @@ final class ShardLoader<R extends ShardRows> {
         for (Map.Entry<Integer, Shard<R>> entry : shards.entrySet()) {
             String partition = "p" + entry.getKey();
             Position from = manifest.map(m -> m.position(partition)).orElse(Position.START);
-            loadLog(entry.getValue(), writers.get(entry.getKey()), from);
+            loadLog(entry.getValue(), logs.get(entry.getKey()), from);
         }
     }
 

@@ -38,7 +38,7 @@ public final class StartPositions implements Serializable {
         return parsed;
     }
 
-    /** The position of a partition ({@code p0}) of a stream or keyed table ({@code table} = null) or of a model's table. */
+    /** The position of a partition, for example {@code p0}; {@code table} is null but for a table of a model. */
     Optional<Position> of(String table, String partition) {
         return Optional.ofNullable(positions.get(table == null ? partition : table + "/" + partition));
     }

@@ -1,6 +1,7 @@
 package org.flinkms.connector.sink;
 
 import org.flinkms.connector.format.ColumnType;
+import org.flinkms.connector.format.FormatException;
 import org.flinkms.connector.format.TableSchema;
 
 import org.apache.flink.table.api.ValidationException;
@@ -41,11 +42,20 @@ final class TableColumns implements Serializable {
         }
     }
 
-    /** The same columns with as many partitions as the table at {@code path} has, if it exists. */
-    TableColumns withPartitionsOf(Path path) {
+    /**
+     * The same columns with as many partitions as the table at {@code path} has, if it exists.
+     *
+     * @throws ValidationException when that table has other columns or another key
+     */
+    TableColumns of(Path path) {
         try {
             Optional<TableSchema> present = TableSchema.read(path);
-            return present.map(schema -> new TableColumns(names, types, key, schema.partitions())).orElse(this);
+            if (!present.isPresent()) {
+                return this;
+            }
+            TableColumns columns = new TableColumns(names, types, key, present.get().partitions());
+            columns.requireSame(present.get(), path);
+            return columns;
         } catch (IOException e) {
             throw new ValidationException("table at " + path + " cannot be written to: " + e.getMessage(), e);
         }
@@ -75,22 +85,25 @@ final class TableColumns implements Serializable {
     /** The schema of the directory, which is created when there is none. Throws when it has other columns. */
     TableSchema ensure(Path path) throws IOException {
         TableSchema declared = new TableSchema(names, types, key, partitions);
-        TableSchema present = declared.createIfAbsent(path);
+        requireSame(declared.createIfAbsent(path), path);
+        return declared;
+    }
+
+    private void requireSame(TableSchema present, Path path) throws FormatException {
         if (!present.names().equals(names)) {
-            throw new IOException("table at " + path + " has the columns " + present.names() + ", not " + names);
+            throw new FormatException("table at " + path + " has the columns " + present.names() + ", not " + names);
         }
         for (int i = 0; i < names.size(); i++) {
             ColumnType recorded = ColumnType.of(present.types().get(i));
             if (!recorded.equals(ColumnType.of(types.get(i)))) {
-                throw new IOException("column '" + names.get(i) + "' of the table at " + path + " is " + recorded
+                throw new FormatException("column '" + names.get(i) + "' of the table at " + path + " is " + recorded
                         + ", not " + types.get(i).asSummaryString());
             }
         }
-        if (!present.key().equals(declared.key()) || present.partitions() != partitions) {
-            throw new IOException("table at " + path + " has key " + present.key().orElse("(none)") + " and "
+        if (!present.key().equals(Optional.ofNullable(key)) || present.partitions() != partitions) {
+            throw new FormatException("table at " + path + " has key " + present.key().orElse("(none)") + " and "
                     + present.partitions() + " partitions, not key " + (key == null ? "(none)" : key) + " and "
                     + partitions + " partitions");
         }
-        return declared;
     }
 }

@@ -11,6 +11,7 @@ import javax.annotation.Nullable;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * A partition as far as its writer vouches for it: up to the committed position when a Flink job writes it, else up to
@@ -21,7 +22,7 @@ import java.nio.file.Path;
 final class CommittedLog implements Closeable {
     private final Path directory;
     private final DirectoryStamp stamp;
-    private final PartitionReader reader;
+    private PartitionReader reader;
 
     /** Where the partition ended when a bounded job started; null for an unbounded one. */
     @Nullable private final Position stop;
@@ -42,8 +43,13 @@ final class CommittedLog implements Closeable {
 
     /** The end of a partition now. */
     static Position end(Path directory) throws IOException {
-        Position committed = CommittedFile.read(directory).orElse(null);
-        return committed != null ? committed : PartitionReader.endOf(directory);
+        Optional<Position> committed = CommittedFile.read(directory);
+        if (committed.isPresent()) {
+            return committed.get();
+        }
+        Position whole = PartitionReader.endOf(directory);
+        // A job's writer may have started in between.
+        return CommittedFile.read(directory).orElse(whole);
     }
 
     /** The next entry, or null when there is none now. */
@@ -60,7 +66,24 @@ final class CommittedLog implements Closeable {
             }
             entry = reader.poll(limit);
         }
-        return entry;
+        return entry != null && limit == null ? vouched(entry) : entry;
+    }
+
+    /**
+     * An entry of a log that had no committed position when it was looked for. A job's writer that starts just now
+     * makes one before its first frame: then the entry goes back and is read again once it is committed.
+     */
+    @Nullable
+    private PartitionReader.Entry vouched(PartitionReader.Entry entry) throws IOException {
+        if (stamp.mayHaveChanged()) {
+            limit = CommittedFile.read(directory).orElse(null);
+        }
+        if (limit == null || entry.end().compareTo(limit) <= 0) {
+            return entry;
+        }
+        reader.close();
+        reader = new PartitionReader(directory, entry.start());
+        return null;
     }
 
     Position position() {

@@ -21,7 +21,7 @@ import java.util.concurrent.TimeUnit;
 
 /** Runs INSERT statements as jobs of a local Flink, over generated rows, with checkpoints and induced failures. */
 final class LocalJobs {
-    private static final long JOB_SECONDS_MAX = 120;
+    private static final long JOB_SECONDS_MAX = 300;
 
     private final StreamExecutionEnvironment environment;
     private final StreamTableEnvironment tables;
@@ -42,8 +42,8 @@ final class LocalJobs {
     }
 
     /** Declares the view {@code generated}: rows 0 … count-1 of a generator, which fail {@code failures} times. */
-    LocalJobs generate(
-            long count, double rowsPerSecond, int failures, GeneratorFunction<Long, Row> rows, TypeInformation<Row> type) {
+    LocalJobs generate(long count, double rowsPerSecond, int failures, GeneratorFunction<Long, Row> rows,
+            TypeInformation<Row> type) {
         FailAfterCheckpoint.REMAINING.set(failures);
         DataGeneratorSource<Row> source =
                 new DataGeneratorSource<>(rows, count, RateLimiterStrategy.perSecond(rowsPerSecond), type);

@@ -209,10 +209,10 @@ public final class SourceReaderTest {
         Check.that(!ScanGroup.read(path, "g").isPresent(), "a checkpoint that is not complete was committed");
         group.report(2, Collections.singletonMap("w-0", second));
         group.complete(1);
-        Check.equal(ScanGroup.read(path, "g").get(), Collections.singletonMap("w-0", first), "group after checkpoint 1");
+        Check.equal(ScanGroup.read(path, "g").get(), Collections.singletonMap("w-0", first), "after checkpoint 1");
         new ScanGroup(path, "g").complete(7);
-        Check.equal(ScanGroup.read(path, "g").get(), Collections.singletonMap("w-0", first), "group after a restart");
+        Check.equal(ScanGroup.read(path, "g").get(), Collections.singletonMap("w-0", first), "after a restart");
         group.complete(2);
-        Check.equal(ScanGroup.read(path, "g").get(), Collections.singletonMap("w-0", second), "group after checkpoint 2");
+        Check.equal(ScanGroup.read(path, "g").get(), Collections.singletonMap("w-0", second), "after checkpoint 2");
     }
 }

@@ -1,0 +1,170 @@
+"""learn: events a second that the learning job takes from a backlog, none of them lost; beside plain PyFlink.
+
+Ours: the standing job of INSERT INTO MODEL, with its checkpoints, state and log; it runs already, a million planted
+ratings are appended to the stream at once, and the clock stops when the model's log holds every one of them: the sum of
+all rows' sequences, which count deltas, equals the number of events on both sides of the model.
+
+Peer: a streaming job in plain PyFlink over the same events as CSV, joined with the factors in tables, both vectors shipped
+into a pandas function that returns both deltas, which are thrown away. Its rate is net of its start: a job over a few
+events is run too, and the difference of the two durations is what the further events took.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from flinkms_sql.modellog.replica import VersionReplica
+from flinkms_sql.modellog.stream import Stream, StreamWriter
+from tests.bench.factors import MODEL, generate
+from tests.bench.peer_flink import FORMS, Form, run_peer, write_factors
+from tests.bench.report import Goal, Report, Table, hash_of
+from tests.bench.statements import queries
+from tests.deployment import Deployment, deployed
+from udfs.block import Column
+from udfs.generate import BLOCK_ROWS, PlantedRatings
+
+SEED = 4
+LOOK_S = 0.2
+"""Between two looks at the model's log."""
+
+STALL_S_MAX = 120.0
+"""Seconds without any progress after which the rest counts as lost."""
+
+OVERSHOOT_S = 1.0
+"""How long is watched for deltas that come twice, after all have come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How much is measured."""
+
+    users: int = 20_000
+    items: int = 20_000
+    rank: int = 32
+    events: int = 1_000_000
+    warm_up: int = 50_000
+    tried: int = 100_000
+    """Events over which the peer's forms are compared."""
+    few: int = 1000
+
+
+SMALL = Scale(users=500, items=500, rank=8, events=20_000, warm_up=1000, tried=2000, few=100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """Ours: seconds from the append until every delta was in the log; deltas counted on the side with the fewest."""
+
+    seconds: float
+    append_s: float
+    deltas: dict[str, int]
+
+
+def run(*, small: bool) -> Report:
+    """Measure both on one cluster, one after the other."""
+    scale = SMALL if small else Scale()
+    planted = PlantedRatings(users=scale.users, items=scale.items, rank=8, seed=SEED, popularity=0.5)
+    with deployed() as deployment, tempfile.TemporaryDirectory(prefix="flinkms-bench-") as folder:
+        factors = generate(deployment, users=scale.users, items=scale.items, factors=scale.rank)
+        deployment.execute(queries("ours")["create_stream"])
+        deployment.execute(queries("ours")["learn"])
+        events = planted.ratings(scale.events, first_block=-(-scale.warm_up // BLOCK_ROWS))
+        learned = learn(deployment, planted.ratings(scale.warm_up), events)
+        deployment.execute(queries("ours")["stop_learning"])
+        write_factors(factors, Path(folder))
+        form, tried, peer_s = measure_peer(deployment, Path(folder), events, scale)
+    return report(scale, learned, form, tried, peer_s, hash_of(*events))
+
+
+def learn(deployment: Deployment, warm_up: tuple[np.ndarray, ...], events: tuple[np.ndarray, ...]) -> Learned:
+    """Append a warm-up, then the events, each until all deltas are in the log."""
+    stream = Stream.open(deployment.settings.warehouse / "streams" / "rating_events")
+    with closing(StreamWriter(stream, "bench-0")) as writer, closing(VersionReplica(deployment.version_path(MODEL))) as log:
+        append(writer, warm_up)
+        wait_for(log, len(warm_up[0]))
+        began = time.perf_counter()
+        append(writer, events)
+        appended = time.perf_counter()
+        expected = len(warm_up[0]) + len(events[0])
+        wait_for(log, expected)
+        seconds = time.perf_counter() - began
+        time.sleep(OVERSHOOT_S)
+        deltas = counted(log)
+    return Learned(seconds=seconds, append_s=appended - began,
+                   deltas={side: count - len(warm_up[0]) for side, count in deltas.items()})
+
+
+def append(writer: StreamWriter, events: tuple[np.ndarray, ...]) -> None:
+    """Append events, durably, a frame for every block of rows."""
+    for first in range(0, len(events[0]), BLOCK_ROWS):
+        piece = [values[first : first + BLOCK_ROWS] for values in events]
+        now = np.full(len(piece[0]), int(time.time() * 1e6), np.int64)
+        writer.append_sync([*(Column(values) for values in piece), Column(now)])
+
+
+def wait_for(log: VersionReplica, expected: int) -> None:
+    """Follow the log until it holds that many deltas on either side, or stalls."""
+    last, moved_at = -1, time.monotonic()
+    while (now := min(counted(log).values())) < expected and time.monotonic() - moved_at < STALL_S_MAX:
+        if now != last:
+            last, moved_at = now, time.monotonic()
+        time.sleep(LOOK_S)
+
+
+def counted(log: VersionReplica) -> dict[str, int]:
+    """Deltas in each table: a row's sequence counts those that were added to it."""
+    while log.poll():
+        pass
+    return {name: int(table.sequences.sum()) for name, table in log.tables.items()}
+
+
+def measure_peer(deployment: Deployment, folder: Path, events: tuple[np.ndarray, ...],
+                 scale: Scale) -> tuple[Form, dict[str, float], tuple[float, float]]:
+    """The faster form, net events a second of each, and (seconds over few events, seconds over all)."""
+    files = {count: folder / f"events_{count}.csv" for count in (scale.few, scale.tried, scale.events)}
+    for count, file in files.items():
+        rows = zip(*(values[:count].tolist() for values in events), strict=True)
+        file.write_text("".join(f"{user},{item},{rating!r}\n" for user, item, rating in rows))
+    # A first job loads classes and does not count.
+    tried, few = {}, [files[scale.few]] * 2
+    for form in FORMS:
+        _, few_s, some_s = run_peer(deployment, "learn", form, folder, [*few, files[scale.tried]])
+        tried[form] = (scale.tried - scale.few) / max(some_s - few_s, 1e-3)
+    form = max(FORMS, key=tried.__getitem__)
+    _, few_s, every_s = run_peer(deployment, "learn", form, folder, [*few, files[scale.events]])
+    return form, tried, (few_s, every_s)
+
+
+def report(scale: Scale, learned: Learned, form: Form, tried: dict[str, float], peer_s: tuple[float, float],
+           result_hash: str) -> Report:
+    """Rates; lost or doubled deltas are errors."""
+    ours = scale.events / learned.seconds
+    few_s, every_s = peer_s
+    peer = (scale.events - scale.few) / max(every_s - few_s, 1e-3)
+    wrong = sum(abs(count - scale.events) for count in learned.deltas.values())
+    return Report(
+        name="learn", result_hash=result_hash, errors=wrong,
+        tables=(Table(
+            title=f"{scale.events:,} events, {scale.users:,} users and {scale.items:,} items, rank {scale.rank}",
+            columns=("job", "events/s", "seconds", "deltas in the log, users / items"),
+            rows=(("flinkms: pull, learn, push, exactly once", round(ours), learned.seconds,
+                   " / ".join(f"{learned.deltas[side]:,}" for side in ("users", "items"))),
+                  (f"plain PyFlink ({form}), net of its start", round(peer), every_s - few_s, "thrown away"),
+                  (f"plain PyFlink ({form}), with its start", round(scale.events / every_s), every_s, "thrown away")),
+        ),),
+        goals=(Goal(name="events a second", value=ours, bound=10_000, side="at least"),
+               Goal(name="events a second / plain PyFlink net of its start", value=ours / peer, bound=3, side="at least")),
+        figures={
+            "events_per_s": {"flinkms": ours, "pyflink_net": peer, "pyflink_with_start": scale.events / every_s},
+            "ratios": {"over_pyflink_net": ours / peer, "over_pyflink_with_start": ours * every_s / scale.events},
+            "seconds": {"flinkms": learned.seconds, "append": learned.append_s, "pyflink": every_s, "pyflink_few": few_s},
+            "deltas": learned.deltas, "lost_or_doubled": wrong, "pyflink_forms_events_per_s": tried,
+        },
+        notes=(f"The events are appended within the time measured ({learned.append_s:.1f} s). The hash is of the events.",),
+    )  # fmt: skip

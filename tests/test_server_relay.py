@@ -1,0 +1,226 @@
+"""The relational route against a real PostgreSQL: links, replay, COPY, notifications, back-pressure, authentication."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import asyncpg
+import numpy as np
+import psycopg
+import pytest
+
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.pgwire import backend, frontend, oids, scram
+from flinkms_sql.pgwire import messages as m
+from flinkms_sql.pgwire.floats import format_float4, format_float8
+from flinkms_sql.server.address import BackendAddress, parse_dsn
+from flinkms_sql.server.dialing import open_link
+from flinkms_sql.types import BY_OID
+from tests.control_database import control_database
+from tests.serving import Running
+from tests.serving import frontend as serving
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pg")
+
+
+@pytest.fixture(scope="module")
+def address(directory: Path) -> Iterator[BackendAddress]:
+    with control_database(directory) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def running(address: BackendAddress) -> Iterator[Running]:
+    with serving(address) as served:
+        yield served
+
+
+@pytest.fixture
+def connection(running: Running) -> Iterator[psycopg.Connection]:
+    with closing(psycopg.connect(running.dsn, autocommit=True)) as opened:
+        yield opened
+
+
+def test_a_link_starts_with_the_sessions_settings_and_block(connection):
+    connection.execute("SET extra_float_digits = 2")
+    connection.execute("BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY")
+    connection.execute("SET LOCAL statement_timeout = '7s'")
+    names = ("extra_float_digits", "transaction_isolation", "transaction_read_only", "statement_timeout")
+    shown = [connection.execute("SELECT current_setting(%s)", (name,)).fetchone()[0] for name in names]
+    assert shown == ["2", "serializable", "on", "7s"]
+    connection.execute("COMMIT")
+    assert connection.execute("SELECT current_setting('statement_timeout')").fetchone() == ("0",)
+
+
+def test_a_backend_that_is_terminated_ends_its_session_only(running, connection):
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert connection.closed
+    with closing(psycopg.connect(running.dsn)) as other:
+        assert other.execute("SELECT 1 + 1").fetchone() == (2,)
+
+
+def test_copy_in_text_and_binary_and_its_failure(connection):
+    connection.execute("CREATE TEMPORARY TABLE copied (a bigint, b text)")
+    with connection.cursor() as cursor, cursor.copy("COPY copied FROM STDIN") as copy:
+        for number in range(10_000):
+            copy.write_row((number, "x" * 50))
+    with connection.cursor() as cursor, cursor.copy("COPY copied FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(("int8", "text"))
+        copy.write_row((1, "y"))
+    assert connection.execute("SELECT count(*) FROM copied").fetchone() == (10_001,)
+    with (
+        pytest.raises(psycopg.errors.InvalidTextRepresentation),
+        connection.cursor() as cursor,
+        cursor.copy("COPY copied FROM STDIN") as copy,
+    ):
+        copy.write_row(("no number", ""))
+    with connection.cursor() as cursor, cursor.copy("COPY (SELECT generate_series(1, 50000)) TO STDOUT") as copy:
+        assert sum(1 for _ in copy.rows()) == 50_000
+    assert connection.execute("SELECT predict('rec', 1, 2)").fetchone()
+
+
+def test_copy_inside_of_a_text_that_is_mixed(running):
+    """COPY data arrives while the frontend is in the middle of a text of statements."""
+    with closing(socket.create_connection(("127.0.0.1", running.port))) as wire:
+        wire.settimeout(10)
+        wire.sendall(frontend.encode(m.Startup(minor=0, parameters={"user": "flinkms"})))
+        text = "CREATE TEMP TABLE c (a int); SELECT predict('rec', 1, 2); COPY c FROM STDIN; SELECT count(*) FROM c"
+        wire.sendall(frontend.encode(m.Query(text=text)))
+        wire.sendall(frontend.encode(m.CopyData(data=b"1\n2\n")) + frontend.encode(m.CopyDone()))
+        received = b""
+        while received.count(backend.encode(m.ReadyForQuery(status="idle"))) < 2:
+            received += wire.recv(65536)
+    assert backend.encode(m.CommandComplete(tag="COPY 2")) in received
+    assert backend.encode(m.DataRow(values=(b"2",))) in received
+
+
+def test_asyncpg_copies_and_listens(running):
+    async def run() -> None:
+        connection = await asyncpg.connect(host="127.0.0.1", port=running.port, user="flinkms", database="flinkms")
+        await connection.execute("CREATE TEMPORARY TABLE copied (a bigint, b text)")
+        await connection.copy_records_to_table("copied", records=[(1, "x"), (2, None)])
+        assert await connection.fetch("SELECT * FROM copied ORDER BY a") == [(1, "x"), (2, None)]
+        heard: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        await connection.add_listener("news", lambda *arguments: heard.set_result(arguments[-1]))
+        await connection.execute("NOTIFY news, 'hello'")
+        assert await asyncio.wait_for(heard, 5) == "hello"
+        await connection.close()
+
+    asyncio.run(run())
+
+
+def test_a_client_that_does_not_read_is_not_buffered_for(running):
+    with closing(socket.create_connection(("127.0.0.1", running.port))) as wire:
+        wire.sendall(frontend.encode(m.Startup(minor=0, parameters={"user": "flinkms"})))
+        text = "SELECT repeat('x', 1000) FROM generate_series(1, 200000)"
+        wire.sendall(frontend.encode(m.Query(text=text)))
+        mine, waiting = None, 0
+        for _ in range(40):
+            time.sleep(0.05)
+            mine = mine or next(one for one in running.server.frontend.sessions.values() if one.link is not None)
+            waiting = max(waiting, mine.transport.get_write_buffer_size())
+        assert 0 < waiting < 4 << 20
+        wire.settimeout(20)
+        received, last = 0, b""
+        while not last.endswith(backend.encode(m.ReadyForQuery(status="idle"))):
+            chunk = wire.recv(1 << 20)
+            received += len(chunk)
+            last = (last + chunk)[-100:]
+        assert received > 200_000 * 1000
+
+
+def test_a_frontend_without_its_control_database_says_so():
+    with pytest.raises(FlinkmsError) as caught, serving(BackendAddress(host="127.0.0.1", port=1)):
+        pass
+    assert caught.value.sqlstate == "08006" and caught.value.message == "the control database cannot be reached"
+
+
+def test_clients_with_passwords_and_tls(address, tmp_path):
+    passwords = tmp_path / "passwords"
+    passwords.write_text(f"ann:{scram.make_verifier('pencil', os.urandom(16)).text()}\n")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+         "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    with serving(address, password_file=passwords, tls=context) as served:
+        dsn = f"host=127.0.0.1 port={served.port} dbname=flinkms user=ann"
+        with closing(psycopg.connect(f"{dsn} password=pencil sslmode=require")) as connection:
+            assert connection.execute("SELECT predict('rec', 1, 2)").fetchone()
+            assert connection.execute("SELECT count(*) FROM movies").fetchone() == (50,)
+            assert connection.pgconn.ssl_in_use
+        with pytest.raises(psycopg.OperationalError, match='password authentication failed for user "ann"'):
+            psycopg.connect(f"{dsn} password=wrong")
+        with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+            psycopg.connect(f"{dsn} passfile=/dev/null")
+
+
+def test_the_control_database_may_ask_for_a_password(address, directory):
+    with closing(psycopg.connect(host=address.host, user="postgres", dbname="flinkms", autocommit=True)) as connection:
+        connection.execute("CREATE ROLE guarded LOGIN PASSWORD 'sécret'")
+        connection.execute("CREATE ROLE open LOGIN PASSWORD 'clear'")
+        rules = directory / "pg_hba.conf"
+        rules.write_text("local all guarded scram-sha-256\nlocal all open password\n" + rules.read_text())
+        connection.execute("SELECT pg_reload_conf()")
+        time.sleep(0.3)
+
+    async def login(user: str, password: str | None) -> str:
+        link = await open_link(
+            BackendAddress(host=address.host, user=user, database="flinkms", password=password), {}, None
+        )
+        link.close()
+        return link.parameters["session_authorization"]
+
+    assert asyncio.run(login("guarded", "sécret")) == "guarded"
+    assert asyncio.run(login("open", "clear")) == "open"
+    for user, password in (("guarded", "wrong"), ("guarded", None), ("open", "wrong")):
+        with pytest.raises(FlinkmsError) as caught:
+            asyncio.run(login(user, password))
+        assert caught.value.sqlstate == "28P01"
+
+
+def test_connection_strings():
+    assert parse_dsn("host=/run/pg user=u dbname=d") == BackendAddress(host="/run/pg", user="u", database="d")
+    found = parse_dsn("postgresql://u:p@db.example:6000/d")
+    assert (found.host, found.port, found.password, found.tls) == ("db.example", 6000, "p", None)
+    assert parse_dsn("host=h sslmode=verify-full").tls.verify_mode is ssl.CERT_REQUIRED
+    with pytest.raises(FlinkmsError, match="invalid connection string"):
+        parse_dsn("nonsense")
+
+
+def test_floats_and_type_facts_are_postgresqls(connection):
+    random = np.random.default_rng(7)
+    doubles = random.integers(0, 2**63, 4000).view("f8")
+    doubles = [*doubles[np.isfinite(doubles)].tolist(), *(10.0 ** random.uniform(-8, 30, 4000)).tolist()]
+    shown = connection.execute("SELECT array_agg(x::text ORDER BY n) FROM unnest(%s::float8[]) WITH ORDINALITY t(x, n)",
+                               (doubles,)).fetchone()[0]  # fmt: skip
+    assert shown == list(map(format_float8, doubles))
+    singles = (10.0 ** random.uniform(-8, 20, 4000)).astype("f4")
+    shown = connection.execute(
+        "SELECT array_agg(x::float4::text ORDER BY n) FROM unnest(%s::float8[]) WITH ORDINALITY t(x, n)",
+        ([float(one) for one in singles],),
+    ).fetchone()[0]
+    assert shown == list(map(format_float4, singles))
+    facts = dict(connection.execute("SELECT oid::int, typlen::int FROM pg_type").fetchall())
+    elements = dict(connection.execute("SELECT oid::int, typelem::int FROM pg_type WHERE typcategory = 'A'").fetchall())
+    for oid in {*oids.NAMES, *BY_OID, oids.VOID}:
+        assert oids.SIZES.get(oid, -1) == facts[oid] or oid in (oids.UNKNOWN, oids.NAME), oid
+    assert all(elements[array] == element for array, element in oids.ELEMENTS.items())
+    names = connection.execute("SELECT oid::int, format_type(oid, NULL) FROM pg_type").fetchall()
+    assert {oid: name for oid, name in names if oid in oids.NAMES} == oids.NAMES
