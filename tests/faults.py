@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing_extensions import Self
 from flinkms_sql.modellog.frame import APPEND
 from flinkms_sql.modellog.partition import PartitionReader, Superseded
 from flinkms_sql.modellog.replica import VersionReplica
+from flinkms_sql.modellog.table import TableReplica
 from flinkms_sql.runtime import state, status
 from tests.deployment import Deployment
 
@@ -155,30 +156,36 @@ def stream_columns(stream: Path) -> list[np.ndarray]:
 
 @contextmanager
 def replica_of(path: Path) -> Iterator[VersionReplica]:
-    """A version as its files are now."""
+    """A replica of the test's own, over a version's files."""
     replica = VersionReplica(path)
     try:
-        while replica.poll():
-            pass
         yield replica
     finally:
         replica.close()
 
 
-def learned(path: Path) -> dict[str, int]:
-    """Deltas that each table of a version has taken in: the sum of its sequences."""
-    with replica_of(path) as replica:
-        return {name: int(table.sequences.sum()) for name, table in replica.tables.items()}
+def learned(replica: VersionReplica) -> int:
+    """Deltas that the table which has the fewest has taken in by now: the sum of its sequences."""
+    while replica.poll():
+        pass
+    return min(int(state_of(table)[1].sum()) for table in replica.tables.values())
 
 
-def check_every_delta(replica: VersionReplica, keys: dict[str, np.ndarray]) -> None:
-    """Every key's sequence is the number of its events, and every value is finite. ``keys``: one per event, by table."""
-    for name, seen in keys.items():
-        table = replica.tables[name]
+def state_of(table: TableReplica) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keys in order, their sequences, their rows: of the rows that are not deleted."""
+    live = np.arange(len(table.keys)) if table.live is None else np.flatnonzero(table.live)
+    order = live[np.argsort(table.keys[live])]
+    return table.keys[order], table.sequences[order], table.matrix[order]
+
+
+def check_every_delta(replica: VersionReplica, events: Mapping[str, np.ndarray]) -> None:
+    """Every key's sequence is the number of its events, every value is finite. ``events``: by table, each one's key."""
+    for name, seen in events.items():
+        keys, sequences, rows = state_of(replica.tables[name])
         expected = Counter(seen.tolist())
-        found = {key: count for key, count in zip(table.keys.tolist(), table.sequences.tolist(), strict=True) if count}
+        found = {key: count for key, count in zip(keys.tolist(), sequences.tolist(), strict=True) if count}
         assert found == dict(expected), f"{name}: {_difference(found, expected)}"
-        assert np.isfinite(table.matrix).all()
+        assert np.isfinite(rows).all()
 
 
 def _difference(found: dict[int, int], expected: Counter[int]) -> str:

@@ -90,12 +90,12 @@ def test_acknowledged_inserts_are_in_the_stream_once_and_learned_once(deployment
     assert [number for number in acknowledged if times[number] != 1] == []
     assert set(times) <= {*acknowledged, *unknown} and max(times.values()) == 1
 
-    wait_for(lambda: min(learned(version).values()) >= len(ids), "the learning job to have caught up")
+    with replica_of(version) as replica:
+        wait_for(lambda: learned(replica) >= len(ids), "the learning job to have caught up")
+        check_every_delta(replica, {"users": users, "items": items})
     print(f"\n{len(acknowledged)} INSERTed ids acknowledged, {len(unknown)} unknown of which "
           f"{len(set(unknown) & set(times))} are there; seconds to heal: "
           f"{ {name: [round(took, 1) for took in all_of] for name, all_of in seconds.items()} }")
-    with replica_of(version) as replica:
-        check_every_delta(replica, {"users": users, "items": items})
 
 
 def test_what_was_learned_is_served_bit_for_bit_after_a_restart_of_everything(deployment: Deployment, pairs):
