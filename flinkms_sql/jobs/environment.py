@@ -45,6 +45,9 @@ STANDING = {
 """A standing job wants an answer now: rows are handed on at once, bundles close after 2 ms."""
 
 
+FIXED_JOB_ID = "$internal.pipeline.job-id"
+"""Flink's PipelineOptionsInternal.PIPELINE_FIXED_JOB_ID, which its own application mode uses to find a job again."""
+
 JAVA_FUNCTIONS = {
     "flinkms_pack": "org.flinkms.connector.functions.PackFunction",
     "flinkms_unpack": "org.flinkms.connector.functions.UnpackFunction",
@@ -76,7 +79,8 @@ class Workspace:
     """One TableEnvironment on the session cluster, for one job."""
 
     def __init__(self, target: FlinkTarget, profile: Mapping[str, str], *, parallelism: int = 1,
-                 name: str, restore_from: str | None = None) -> None:
+                 name: str, flink_job_id: str | None = None, restore_from: str | None = None) -> None:
+        """``flink_job_id``: the id its one job will have (see context.new_flink_job_id); None lets the client choose."""
         host, _, port = target.address.rpartition(":")
         settings = {
             "execution.target": "remote", "rest.address": host, "rest.port": port,
@@ -85,6 +89,8 @@ class Workspace:
             "table.local-time-zone": "UTC", "execution.checkpointing.dir": target.checkpoints.as_uri(),
             "execution.attached": "false", **profile,
         }
+        if flink_job_id is not None:
+            settings[FIXED_JOB_ID] = flink_job_id
         if restore_from is not None:
             settings["execution.state-recovery.path"] = restore_from
             settings["execution.state-recovery.ignore-unclaimed-state"] = "true"
@@ -160,14 +166,13 @@ class Workspace:
         names = table.get_schema().get_field_names()
         return table.select(call(function, *[col(name) for name in names]).alias(alias))
 
-    def submit(self, template: str) -> str:
-        """Run the INSERT of sql/jobs/<template>.sql on the cluster without waiting; returns Flink's job id."""
-        return self.submit_text(sqlfiles.load(f"jobs/{template}"))
+    def submit(self, template: str) -> None:
+        """Run the INSERT of sql/jobs/<template>.sql on the cluster without waiting for its end."""
+        self.submit_text(sqlfiles.load(f"jobs/{template}"))
 
-    def submit_text(self, statement: str) -> str:
-        """Run an INSERT statement on the cluster without waiting; returns Flink's job id."""
-        result = self._java_errors(lambda: self._table_env.execute_sql(statement))
-        return str(result.get_job_client().get_job_id())
+    def submit_text(self, statement: str) -> None:
+        """Run an INSERT statement on the cluster without waiting for its end."""
+        self._java_errors(lambda: self._table_env.execute_sql(statement))
 
     def select(self, template: str) -> tuple[str, SelectResult]:
         """Run the SELECT of sql/jobs/<template>.sql; returns Flink's job id and its rows."""
