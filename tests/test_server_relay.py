@@ -253,6 +253,17 @@ def test_the_control_database_may_ask_for_a_password(address, directory):
         assert caught.value.sqlstate == "28P01"
 
 
+def test_a_unix_socket_besides(tmp_path):
+    with serving(socket_dir=tmp_path) as served:
+        with closing(psycopg.connect(host=str(tmp_path), port=served.port, user="flinkms")) as connection:
+            assert connection.execute("SELECT predict('rec', 1, 2)").fetchone()
+        with (
+            pytest.raises(FlinkmsError, match=f"cannot listen on 127.0.0.1 port {served.port}"),
+            serving(port=served.port),
+        ):
+            pass
+
+
 def test_connection_strings():
     assert parse_dsn("host=/run/pg user=u dbname=d") == BackendAddress(host="/run/pg", user="u", database="d")
     found = parse_dsn("postgresql://u:p@db.example:6000/d")

@@ -77,7 +77,7 @@ class Session(asyncio.Protocol):
         self.transport.set_write_buffer_limits(high=OUTPUT_BYTES_MAX)
         # A client that vanished without a word must not keep its backend for ever.
         wire = transport.get_extra_info("socket")
-        if wire is not None:
+        if wire is not None and wire.family != socket.AF_UNIX:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
@@ -169,6 +169,8 @@ class Session(asyncio.Protocol):
         # CommandComplete of an INSERT waits for the Sync, which waits until the rows are durable.
         if not self.inserts.waiting or self.in_block:
             self.flush()
+        if self.link is not None:
+            self.link.push()
         if self._task is None and not self.ended:
             self._read(True)
             open_series = self.link is not None and self.link.series_open
