@@ -45,6 +45,7 @@ STATEMENT = "load"
 """Name of the prepared statement on each connection."""
 
 CONNECT_S_MAX = 10.0
+CLOSE_S_MAX = 1.0
 DRAIN_S_MAX = 10.0
 """Seconds to wait for answers after the last request was due; what is open then counts as unanswered."""
 
@@ -138,8 +139,9 @@ async def _run(load: Load, on_second: Callable[[Outcome], None]) -> Outcome:
     random = np.random.default_rng((load.seed, 1))
     values = list(zip(*(entry.draw(random, len(due)) for entry in load.parameters), strict=True)) or [()] * len(due)
     sender = _Sender(loop, due.tolist(), values, Outcome(requests=len(due)))
-    await asyncio.gather(*(_connect(load, sender) for _ in range(load.connections)))
     try:
+        for _ in range(load.connections):
+            await _connect(load, sender)
         began = loop.time()
         sender.start(began)
         while not sender.finished.is_set() and loop.time() < began + load.seconds + DRAIN_S_MAX:
@@ -148,7 +150,7 @@ async def _run(load: Load, on_second: Callable[[Outcome], None]) -> Outcome:
             on_second(sender.outcome)
         sender.outcome.elapsed_s = loop.time() - began
     finally:
-        sender.close()
+        await sender.close()
     return sender.outcome
 
 
@@ -174,22 +176,20 @@ class _Sender:
         self._next = 0
         self._waiting: deque[int] = deque()
         self._free: deque[_Session] = deque()
-        self._sessions: list[_Session] = []
+        self.sessions: list[_Session] = []
 
     def start(self, began: float) -> None:
         self._began = began
         self._tick()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End all connections; what is open or was never sent counts as unanswered."""
-        for session in self._sessions:
+        for session in self.sessions:
             session.end()
+        if self.sessions:
+            await asyncio.wait([session.closed for session in self.sessions], timeout=CLOSE_S_MAX)
         if (missing := self.outcome.requests - self.outcome.answered) > 0:
             self.outcome.failed[UNANSWERED] += missing
-
-    def add(self, session: _Session) -> None:
-        self._sessions.append(session)
-        self.free(session)
 
     def free(self, session: _Session) -> None:
         """A connection can take a request."""
@@ -213,8 +213,8 @@ class _Sender:
         """A connection ended by itself; with the last one, nothing can be sent any more."""
         with contextlib.suppress(ValueError):
             self._free.remove(session)
-        self._sessions.remove(session)
-        if not self._sessions:
+        self.sessions.remove(session)
+        if not self.sessions:
             self.finished.set()
 
     def _tick(self) -> None:
@@ -239,6 +239,7 @@ class _Session(asyncio.Protocol):
 
     def __init__(self, load: Load, sender: _Sender) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._load, self._sender = load, sender
         self._wire = ClientConnection()
         self._exchange: ClientExchange | None = None
@@ -248,6 +249,7 @@ class _Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self._sender.sessions.append(self)
         self._write(Startup(minor=0, parameters={"user": self._load.user, "database": self._load.database,
                                                  "application_name": "flinkms load"}))
 
@@ -273,12 +275,12 @@ class _Session(asyncio.Protocol):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set_result(None)
         if self._ending:
             return
         error = self._error or FlinkmsError(errors.CONNECTION_FAILURE, "the server closed the connection")
         if not self.ready.done():
             self.ready.set_exception(error)
-            return
         if self._asked is not None:
             (number, sent_at), self._asked = self._asked, None
             self._sender.answered(number, sent_at, error.sqlstate)
@@ -305,12 +307,10 @@ class _Session(asyncio.Protocol):
 
     def _settle(self) -> None:
         if self._error is not None:
-            self._ending = True
             self.ready.set_exception(self._error)
-            self._transport.close()
             return
         self.ready.set_result(None)
-        self._sender.add(self)
+        self._sender.free(self)
 
     def _authenticate(self, answer: Answer) -> None:
         match answer.message():

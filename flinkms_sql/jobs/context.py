@@ -102,8 +102,11 @@ class JobContext:
             if self.stopping.wait(POLL_S):
                 raise RunnerStopping
 
-    def declare_tables(self, workspace: Workspace, names: Sequence[str], *, bounded: bool, group: str | None = None) -> None:
-        """Declare the registered tables a query names; streams get their directory and how to read them."""
+    def declare_tables(self, workspace: Workspace, job: JobRecord, names: Sequence[str], *, bounded: bool) -> None:
+        """Declare the registered tables that a job names; streams get their directory, and how to read and write them.
+
+        A job reads an unbounded stream as a group of its own, and writes one as a writer of its own.
+        """
         tables = self.store.snapshot().tables
         for name in names:
             record = tables.get(name)
@@ -111,11 +114,9 @@ class JobContext:
                 raise FlinkmsError(errors.UNDEFINED_TABLE, f'Flink table "{name}" does not exist')
             options: dict[str, str] = {}
             if record.kind == "stream":
-                options["path"] = record.path or ""
-                if bounded:
-                    options["scan.bounded"] = "true"
-                elif group is not None:
-                    options |= {"scan.group": group, "scan.startup.mode": "group-offsets"}
+                options = {"path": record.path or "", "sink.writer": f"job-{job.id}"}
+                reading = {"scan.group": f"job-{job.id}", "scan.startup.mode": "group-offsets"}
+                options |= {"scan.bounded": "true"} if bounded else reading
             elif record.options.get("format") in ("csv", "json"):
                 # A malformed row is the training's to count, not a reason to fail.
                 options[f"{record.options['format']}.ignore-parse-errors"] = "true"

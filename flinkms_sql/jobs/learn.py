@@ -98,9 +98,9 @@ def _submit(job: JobRecord, live: VersionRecord, context: JobContext) -> JobReco
             context.target, STANDING, name=f"learn {live.model}@{live.version} (job {job.id})",
             parallelism=int(job.options.get("parallelism", 1)), flink_job_id=flink_job_id, restore_from=restore,
         )
-        context.declare_tables(workspace, job.options["tables"], bounded=False, group=f"job-{job.id}")
+        context.declare_tables(workspace, job, job.options["tables"], bounded=False)
         workspace.create_function("learn", learn_function(live.path))
-        observations = workspace.typed(job.query, [*types, SqlType.DOUBLE])
+        observations = workspace.with_wake_row(workspace.typed(job.query, [*types, SqlType.DOUBLE]))
         workspace.create_view("deltas", workspace.applied("learn", observations, "bundle"))
         workspace.create_table("model_push", [("bundle", SqlType.BYTES)], {"path": live.path, "merge": "add"})
         context.record_submission(job, flink_job_id, version=live.version, options={**job.options, "restore": restore})

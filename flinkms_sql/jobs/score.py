@@ -47,9 +47,8 @@ def _submit(job: JobRecord, context: JobContext) -> JobRecord:
             parallelism=int(job.options.get("parallelism", 1)), flink_job_id=flink_job_id,
             restore_from=restore if standing else None,
         )
-        context.declare_tables(workspace, job.options["tables"], bounded=not standing,
-                               group=f"job-{job.id}" if standing else None)
-        context.declare_tables(workspace, job.options["targets"], bounded=False)
+        context.declare_tables(workspace, job, job.options["tables"], bounded=not standing)
+        context.declare_tables(workspace, job, job.options["targets"], bounded=not standing)
         for index, call in enumerate(job.options["calls"]):
             version = resolve(snapshot, call["model"], call["version"])
             workspace.create_function(PREDICT_FUNCTION.format(index), predict_function(version.path))

@@ -97,7 +97,7 @@ def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Pa
     with context.submitting:
         workspace = Workspace(context.target, BULK, name=f"train {job.model}@{job.version} (job {job.id})",
                               flink_job_id=flink_job_id)
-        context.declare_tables(workspace, job.options["tables"], bounded=True)
+        context.declare_tables(workspace, job, job.options["tables"], bounded=True)
         workspace.create_function("fit", fit_function(config, str(directory / PROGRESS)))
         workspace.create_view("packed", workspace.packed(workspace.typed(job.query, [*types, SqlType.DOUBLE])))
         workspace.create_table("model_base", [("bundle", SqlType.BYTES)], {

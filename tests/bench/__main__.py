@@ -16,6 +16,11 @@ from tests.bench import report
 
 NAMES = ("predict", "recommend", "freshness", "learn", "score", "train")
 
+BUSY_S = 3.0
+"""Seconds for which is watched what else runs."""
+
+BUSY_CORES_MAX = 0.2
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark the arguments name."""
@@ -26,8 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     # A deployment is ended on the way out, and by default SIGTERM leaves no way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    busy = report.busy_cores(0.1 if arguments.small else BUSY_S)
+    if busy > BUSY_CORES_MAX:
+        print(f"{busy:.1f} cores are busy with something else: the figures will mean little", file=sys.stderr)
     found = importlib.import_module(f"tests.bench.{arguments.name}").run(small=arguments.small)
-    report.publish(found, command=f"make bench BENCH={arguments.name}",
+    report.publish(found, command=f"make bench BENCH={arguments.name}", busy=busy,
                    document=None if arguments.small or arguments.no_write else report.DOCUMENT)
     return 1 if found.errors else 0
 

@@ -60,11 +60,11 @@ def run(script: Path, *, port: int, user: str, database: str, clients: int, prot
         failed = re.search(r"^number of failed transactions: (\d+)", done.stdout, re.MULTILINE)
         if done.returncode != 0 or tps is None:
             raise RuntimeError(f"pgbench failed ({done.returncode}): {done.stdout}{done.stderr}")
-        return Run(tps=float(tps[1]), latencies_us=_latencies(Path(folder)), failed=int(failed[1]) if failed else 0)
+        return Run(tps=float(tps[1]), latencies_us=read_latencies(Path(folder)), failed=int(failed[1]) if failed else 0)
 
 
-def _latencies(folder: Path) -> np.ndarray:
-    """int64: column "time" of the logs, one file per thread (PostgreSQL documentation, pgbench, Per-Transaction Logging)."""
+def read_latencies(folder: Path) -> np.ndarray:
+    """int64 microseconds: column "time" of the logs, one file per thread (PostgreSQL documentation, pgbench)."""
     parts = [np.loadtxt(log, usecols=2, dtype=np.int64, ndmin=1) for log in sorted(folder.glob("pgbench_log.*"))
              if log.stat().st_size]
     return np.concatenate(parts) if parts else np.empty(0, np.int64)

@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -79,9 +80,29 @@ def hash_of(*arrays: np.ndarray) -> str:
     return digest.hexdigest()[:16]
 
 
-def machine() -> dict[str, str]:
-    """Where it was measured: processor, cores, memory, versions."""
+def busy_cores(seconds: float) -> float:
+    """How many cores others keep busy, on average over some seconds; NaN where the system does not tell.
+
+    Figures of a busy machine mean little, and not even ratios hold: a server of 32 processes gets a larger share of
+    contended cores than one of a single process.
+    """
+    try:
+        (idle, total), _, (idle_after, total_after) = _cpu_times(), time.sleep(seconds), _cpu_times()
+    except OSError:
+        return float("nan")
+    return (os.cpu_count() or 1) * (1 - (idle_after - idle) / max(total_after - total, 1))
+
+
+def _cpu_times() -> tuple[int, int]:
+    """(idle, all) ticks of all cores since the start (proc(5), /proc/stat: idle and iowait are fields 4 and 5)."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return fields[3] + fields[4], sum(fields)
+
+
+def machine(busy: float) -> dict[str, str]:
+    """Where it was measured: processor, cores, how many others kept busy before, memory, versions."""
     return {
+        "busy_cores_before": f"{busy:.1f}",
         "cpu": _cpu_model(),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "memory_gib": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f}",
@@ -94,7 +115,8 @@ def machine() -> dict[str, str]:
 
 def text(report: Report, *, command: str, where: Mapping[str, str], at: datetime) -> str:
     """The report as Markdown, which is also what is printed."""
-    hardware = f"{where['cpu']}, {where['cores']} cores, {where['memory_gib']} GiB, {where['system']}"
+    cores = f"{where['cores']} cores ({where['busy_cores_before']} busy before)"
+    hardware = f"{where['cpu']}, {cores}, {where['memory_gib']} GiB, {where['system']}"
     versions = f"Python {where['python']}, numpy {where['numpy']}, JDK {where['jdk']}"
     lines = [f"`{command}`, {at:%Y-%m-%d}, on {hardware}, {versions}. Result {report.result_hash}, errors {report.errors}."]
     for table in report.tables:
@@ -117,9 +139,9 @@ def last_line(report: Report, *, command: str, where: Mapping[str, str], at: dat
     }, allow_nan=False)
 
 
-def publish(report: Report, *, command: str, document: Path | None) -> None:
+def publish(report: Report, *, command: str, busy: float, document: Path | None) -> None:
     """Print the report, its JSON line last; with a document, put it there between the marks of its name."""
-    facts = {"command": command, "where": machine(), "at": datetime.now(timezone.utc)}
+    facts = {"command": command, "where": machine(busy), "at": datetime.now(timezone.utc)}
     shown = text(report, **facts)
     if document is not None:
         _write(document, report.name, shown)

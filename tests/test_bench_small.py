@@ -1,0 +1,31 @@
+"""Every benchmark, small: it runs to its end beside its peers, without errors, and prints one JSON object last.
+
+What it measures at this size means nothing. They cannot rot unseen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.util import find_spec
+
+import pytest
+
+from tests.bench.__main__ import NAMES, main
+
+pytestmark = pytest.mark.bench
+
+HAS_SPARK = "FLINKMS_SPARK_PYTHON" in os.environ or find_spec("pyspark") is not None
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.skipif(name == "train" and not HAS_SPARK, reason="pyspark is not installed"))
+    for name in NAMES
+])  # fmt: skip
+def test_small(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--small"]) == 0
+    found = json.loads(capsys.readouterr().out.rstrip("\n").split("\n")[-1])
+    assert found["bench"] == name
+    assert found["errors"] == 0
+    assert found["goals"]
+    assert len(found["result_hash"]) == 16
