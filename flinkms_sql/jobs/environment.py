@@ -7,6 +7,7 @@ cluster. It must not know what a job means. User text enters Flink only as whole
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,10 @@ JAVA_FUNCTIONS = {
 }
 """Functions of the connector that every query may call; docs/sql.md describes them."""
 
+WORKER_MODE = "_python_worker_execution_mode"
+"""PyFlink takes an environment whose target comes from its settings for a local one, and would run the workers of every
+job as threads of the client: they would compete with it for one interpreter lock, and die with it."""
+
 MESSAGE_CHARACTERS_MAX = 400
 DETAIL_CHARACTERS_MAX = 4000
 CAUSES_MAX = 8
@@ -81,6 +86,7 @@ class Workspace:
     def __init__(self, target: FlinkTarget, profile: Mapping[str, str], *, parallelism: int = 1,
                  name: str, flink_job_id: str | None = None, restore_from: str | None = None) -> None:
         """``flink_job_id``: the id its one job will have (see context.new_flink_job_id); None lets the client choose."""
+        os.environ[WORKER_MODE] = "process"
         host, _, port = target.address.rpartition(":")
         settings = {
             "execution.target": "remote", "rest.address": host, "rest.port": port,
