@@ -29,6 +29,9 @@ SEED = 3
 ASK_PAUSE_S = 0.0005
 """Between two questions: they should not be a load of their own on two cores. Its half is in every sample."""
 
+BACKGROUND_CONNECTIONS = 32
+"""Enough for the rate at 60 ms an INSERT."""
+
 CHANGE_S_MAX = 10.0
 """After this a rating counts as lost."""
 
@@ -169,7 +172,7 @@ def _ask(connection: psycopg.Connection, key: int) -> float:
 def _background(deployment: Deployment, rate: int, seconds: float, scale: Scale) -> subprocess.Popen[str]:
     """``flinkms load`` with INSERTs over the other half of users and items."""
     command = [sys.executable, "-m", "flinkms_sql", "load", queries("ours")["insert_rating_numbered"], "--json",
-               "--rate", str(rate), "--seconds", str(seconds), "--seed", str(SEED), "--connections", "8",
+               "--rate", str(rate), "--seconds", str(seconds), "--seed", str(SEED), "--connections", str(BACKGROUND_CONNECTIONS),
                "--parameter", f"{scale.users // 2}:{scale.users - 1}",
                "--parameter", f"{scale.items // 2}:{scale.items - 1}", "--parameter", "0.5:5.0"]
     environment = {**os.environ, **deployment.settings.environment()}
