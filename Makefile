@@ -28,11 +28,11 @@ up: build
 down: build
 	$(BIN)/flinkms down
 
-test: build lint
-	$(BIN)/python -m pytest
+test: build lint fast
+	$(BIN)/python -m pytest -m "integration or bench"
 
 fast: build
-	$(BIN)/python -m pytest -m "not integration and not bench"
+	$(BIN)/python -m pytest -q -n 2 -m "not integration and not bench"
 
 lint: build
 	$(BIN)/ruff check .

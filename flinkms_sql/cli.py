@@ -6,6 +6,7 @@ Must not do anything itself: the commands are modules of commands/.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from flinkms_sql import __version__, settings
+from flinkms_sql import __version__, errors, settings
 from flinkms_sql.commands import apply, demo, doctor, down, evaluate, generate, load, plan, status, up
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.settings import Settings
@@ -47,8 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FlinkmsError as error:
         print(error_text(error), file=sys.stderr)
         return 1
+    except OSError as error:
+        print(error_text(_file_error(error)), file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _file_error(error: OSError) -> FlinkmsError:
+    """What a command could not read or write: a full disk, a directory of somebody else."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    what = f'file "{error.filename}": {error.strerror}' if error.filename is not None else str(error)
+    return FlinkmsError(errors.DISK_FULL if full else errors.IO_ERROR, what,
+                        hint="Make room, or choose another directory with --data-dir." if full else None)
 
 
 def error_text(error: FlinkmsError) -> str:

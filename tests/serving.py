@@ -17,6 +17,7 @@ from flinkms_sql.query.signatures import Catalog, ModelSignature, TableSignature
 from flinkms_sql.query.statements.statement import DropModel, EvaluateModel, RefreshModel
 from flinkms_sql.server.address import BackendAddress
 from flinkms_sql.server.listener import Server, serve
+from flinkms_sql.server.loop import new_event_loop
 from flinkms_sql.server.services import Done, Progress, Rows, Services
 from flinkms_sql.server.settings import FrontendSettings
 from flinkms_sql.types import SqlType
@@ -166,7 +167,7 @@ def frontend(backend: BackendAddress | None = None, **settings: object) -> Itera
     """A frontend on a free port of 127.0.0.1."""
     catalogs, streams, deployer = Catalogs(), Streams(), Deployer()
     services = Services(catalogs=catalogs, registry=registry(), backend=backend, streams=streams, deployer=deployer)
-    loop = asyncio.new_event_loop()
+    loop = new_event_loop()
     wanted = FrontendSettings(**({"port": 0} | settings))
     try:
         server = loop.run_until_complete(serve(services, wanted))

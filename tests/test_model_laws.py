@@ -32,6 +32,19 @@ def test_a_batch_is_its_rows_one_by_one_bit_for_bit(case: Case):
         assert np.concatenate(parts).tobytes() == whole[:upto].tobytes(), size
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if hasattr(case.model(), "predict_one")], ids=lambda case: case.name)
+def test_one_prediction_has_the_bits_of_a_batch(case: Case):
+    model, view = case.model(), fresh_view(case)
+    args = case.columns(2_000, 5)[:-1]
+    batch = model.predict(view, args).values
+    alone = [model.predict_one(view, row) for row in zip(*(column.values.tolist() for column in args), strict=True)]
+    known = np.array([value is not None for value in alone])
+    assert known.sum() > 1_000
+    assert np.array([value for value in alone if value is not None]).tobytes() == batch[known].tobytes()
+    unknown = [-1 if column.values.dtype != object else "nobody" for column in args]
+    assert model.predict_one(view, unknown) is None
+
+
 @every_case
 def test_a_null_input_predicts_null_and_leaves_the_others_alone(case: Case):
     model, view = case.model(), fresh_view(case)

@@ -65,6 +65,55 @@ def test_a_link_starts_with_the_sessions_settings_and_block(connection):
     assert connection.execute("SELECT current_setting('statement_timeout')").fetchone() == ("0",)
 
 
+JOIN = "SELECT item_id, predict('rec', $1, item_id) s FROM movies WHERE item_id <= $2 ORDER BY s DESC, item_id"
+
+
+def test_model_calls_over_rows_prepared_in_binary_and_by_portions(running):
+    async def run() -> None:
+        connection = await asyncpg.connect(host="127.0.0.1", port=running.port, user="flinkms", database="flinkms")
+        statement = await connection.prepare(JOIN)
+        assert [one.name for one in statement.get_parameters()] == ["int8", "int8"]
+        assert [one.type.name for one in statement.get_attributes()] == ["int8", "float8"]
+        first = await statement.fetch(42, 10)
+        assert first == await statement.fetch(42, 10) and len(first) == 10
+        for item, score in first:
+            assert await connection.fetchval("SELECT predict('rec', 42, $1)", item) == score
+        async with connection.transaction():
+            assert [row async for row in connection.cursor(JOIN, 42, 10, prefetch=3)] == first
+        await connection.execute("ALTER TABLE movies ADD COLUMN extra int")
+        assert await statement.fetch(42, 10) == first
+        star = await connection.prepare("SELECT m.*, predict('rec', 1, item_id) FROM movies m")
+        assert len(await star.fetch()) == 50
+        await connection.execute("ALTER TABLE movies DROP COLUMN extra")
+        with pytest.raises(asyncpg.FeatureNotSupportedError, match="cached plan must not change result type"):
+            await star.fetch()
+        assert await connection.fetchval("SELECT 1") == 1
+        await connection.close()
+
+    asyncio.run(run())
+
+
+def test_a_failing_statement_over_model_calls_leaves_the_transaction_as_postgresql_would(connection):
+    bad = "SELECT predict('rec', 1, item_id) / (item_id - item_id) FROM movies"
+    for _ in range(2):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            connection.execute(bad)
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    with pytest.raises(psycopg.errors.DivisionByZero), connection.transaction():
+        connection.execute("INSERT INTO movies VALUES (950, 'x', 1)")
+        connection.execute(bad)
+    assert connection.execute("SELECT count(*) FROM movies WHERE item_id = 950").fetchone() == (0,)
+    connection.execute("CREATE TEMP TABLE scored AS SELECT item_id, predict('rec', 1, item_id) s FROM movies")
+    assert connection.execute("SELECT count(*), count(s) FROM scored").fetchone() == (50, 50)
+
+
+def test_show_models_reads_the_registry(connection):
+    for _ in range(6):  # by then psycopg has prepared it
+        assert connection.execute("SHOW MODELS").fetchall() == []
+    with connection.transaction():
+        assert connection.execute("SHOW JOBS").fetchall() == []
+
+
 def test_a_backend_that_is_terminated_ends_its_session_only(running, connection):
     with pytest.raises(psycopg.errors.AdminShutdown):
         connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
@@ -125,14 +174,18 @@ def test_asyncpg_copies_and_listens(running):
 
 def test_a_client_that_does_not_read_is_not_buffered_for(running):
     with closing(socket.create_connection(("127.0.0.1", running.port))) as wire:
-        wire.sendall(frontend.encode(m.Startup(minor=0, parameters={"user": "flinkms"})))
+        who = {"user": "flinkms", "application_name": "slow"}
+        wire.sendall(frontend.encode(m.Startup(minor=0, parameters=who)))
         text = "SELECT repeat('x', 1000) FROM generate_series(1, 200000)"
         wire.sendall(frontend.encode(m.Query(text=text)))
-        mine, waiting = None, 0
-        for _ in range(40):
+        waiting = 0
+        for _ in range(100):
             time.sleep(0.05)
-            mine = mine or next(one for one in running.server.frontend.sessions.values() if one.link is not None)
-            waiting = max(waiting, mine.transport.get_write_buffer_size())
+            sessions = list(running.server.frontend.sessions.values())
+            mine = next((one for one in sessions if one.control.shown("application_name") == "slow"), None)
+            before, waiting = waiting, mine.transport.get_write_buffer_size() if mine is not None else 0
+            if 0 < waiting == before:  # it grows no more
+                break
         assert 0 < waiting < 4 << 20
         wire.settimeout(20)
         received, last = 0, b""
@@ -178,7 +231,6 @@ def test_the_control_database_may_ask_for_a_password(address, directory):
         rules = directory / "pg_hba.conf"
         rules.write_text("local all guarded scram-sha-256\nlocal all open password\n" + rules.read_text())
         connection.execute("SELECT pg_reload_conf()")
-        time.sleep(0.3)
 
     async def login(user: str, password: str | None) -> str:
         link = await open_link(
@@ -187,12 +239,29 @@ def test_the_control_database_may_ask_for_a_password(address, directory):
         link.close()
         return link.parameters["session_authorization"]
 
+    for _ in range(100):  # the reload takes its time
+        try:
+            asyncio.run(login("guarded", None))
+        except FlinkmsError:
+            break
+        time.sleep(0.05)
     assert asyncio.run(login("guarded", "sécret")) == "guarded"
     assert asyncio.run(login("open", "clear")) == "open"
     for user, password in (("guarded", "wrong"), ("guarded", None), ("open", "wrong")):
         with pytest.raises(FlinkmsError) as caught:
             asyncio.run(login(user, password))
         assert caught.value.sqlstate == "28P01"
+
+
+def test_a_unix_socket_besides(tmp_path):
+    with serving(socket_dir=tmp_path) as served:
+        with closing(psycopg.connect(host=str(tmp_path), port=served.port, user="flinkms")) as connection:
+            assert connection.execute("SELECT predict('rec', 1, 2)").fetchone()
+        with (
+            pytest.raises(FlinkmsError, match=f"cannot listen on 127.0.0.1 port {served.port}"),
+            serving(port=served.port),
+        ):
+            pass
 
 
 def test_connection_strings():

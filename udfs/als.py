@@ -171,6 +171,15 @@ class Als:
         """Root mean squared and mean absolute error."""
         return rmse, mae
 
+    def predict_one(self, view: ModelView, args: Sequence[int | float | str]) -> float | None:
+        """See Pointwise: two scalar look-ups and one dot product, a fifth of what a batch of one costs."""
+        users, items, constants = view.tables["users"], view.tables["items"], view.constants
+        user, item = users.find_one(args[0]), items.find_one(args[1])
+        if user < 0 or item < 0:
+            return None
+        dot = float(np.vecdot(users.matrix[user], items.matrix[item]))
+        return dot * float(constants["scale"][0]) + float(constants["mean"][0])
+
     def _without(self, new: np.ndarray, valid: np.ndarray | None, keys: Column, noun: str) -> np.ndarray:
         """Validity with rows of unknown keys made NULL; raises ArgumentError instead under ``cold_start = error``."""
         if self.cold_start == "error":

@@ -84,6 +84,10 @@ class TableView(Protocol):
     def find(self, keys: np.ndarray) -> np.ndarray:
         """int64[len(keys)]: row number of each key, -1 where the key is unknown."""
 
+    @property
+    def find_one(self) -> Callable[[int | str], int]:
+        """``find_one(key)``: the row number of one key, -1 where it is unknown, without arrays."""
+
 
 class ModelView(Protocol):
     """All tables of one version of a model, as of one moment."""
@@ -157,6 +161,13 @@ class Model(Protocol):
 
     def learn(self, view: ModelView, args: Sequence[Column], label: Column) -> list[Push]:
         """Deltas that one step of stochastic gradient descent adds for these observations; bad rows are left out."""
+
+
+class Pointwise(Model, Protocol):
+    """A model with a shorter way to one prediction over scalar arguments: what a lone request takes."""
+
+    def predict_one(self, view: ModelView, args: Sequence[int | float | str]) -> float | None:
+        """The bits that ``predict`` gives for these values; None where only ``predict`` has the answer (cold start)."""
 
 
 class Recommender(Model, Protocol):

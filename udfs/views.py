@@ -33,6 +33,10 @@ class ArrayTable:
         numbers = self._numbers
         return np.array([numbers.get(key, -1) for key in keys.tolist()], np.int64)
 
+    def find_one(self, key: int | str) -> int:
+        """Row number of one key, -1 where the key is unknown or deleted."""
+        return self._numbers.get(key, -1)
+
     def apply(self, push: Push) -> None:
         """Add the deltas to the rows of their keys."""
         fresh = push.keys[self.find(push.keys) < 0]

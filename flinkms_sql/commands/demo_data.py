@@ -12,8 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
+from udfs.generate import PlantedRatings
+
 SEED = 0
 HELD_OUT_SHARE = 0.2
+
+
+PLANTED = PlantedRatings(users=700, items=3000, rank=8, noise=0.5, seed=SEED)
+PLANTED_ROWS = 100_000
+"""As many users and ratings as ml-latest-small has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +39,8 @@ def prepare_ratings(folder: Path, data: Path | None) -> RatingFiles:
     if data is not None and (data / "ratings.csv").exists():
         rows, titles, source = *_movielens(data), f"MovieLens, {data.name}"
     else:
-        rows, titles, source = *_planted(), "synthetic: planted rank-8 ratings (FLINKMS_DATA names no ml-latest-small)"
+        rows, titles, source = *_planted(), (
+            f"synthetic, with an irreducible RMSE of {PLANTED.noise}: FLINKMS_DATA names no folder with MovieLens' files")
     held = np.random.default_rng(SEED).random(len(rows)) < HELD_OUT_SHARE
     folder.mkdir(parents=True, exist_ok=True)
     files = RatingFiles(training=folder / "ratings.csv", held_out=folder / "held_out.csv", titles=titles,
@@ -52,13 +60,10 @@ def _movielens(data: Path) -> tuple[list[tuple], dict[int, str]]:
 
 
 def _planted() -> tuple[list[tuple], dict[int, str]]:
-    from udfs.generate import planted_ratings
-
-    rows = []
-    for chunk in planted_ratings(users=700, items=3000, ratings=100_000, rank=8, seed=SEED):
-        rows += [(int(user), int(item), round(float(rating), 2), 0)
-                 for user, item, rating in zip(chunk.users, chunk.items, chunk.ratings)]
-    return rows, {int(item): f"Item {item}" for item in {row[1] for row in rows}}
+    users, items, ratings = PLANTED.ratings(PLANTED_ROWS)
+    rows = [(user, item, round(rating, 3), 0)
+            for user, item, rating in zip(users.tolist(), items.tolist(), ratings.tolist(), strict=True)]
+    return rows, {item: f"Item {item}" for item in range(PLANTED.items)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import sys
 from contextlib import closing
 
 from flinkms_sql.catalog.postgres import PostgresStore
-from flinkms_sql.runtime import background, doctor, parts, progress, state
+from flinkms_sql.runtime import background, doctor, parts, progress, state, supervisor
 from flinkms_sql.runtime.supervisor import Supervisor
 from flinkms_sql.settings import DATABASE, Settings
 
@@ -21,19 +21,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Runs until SIGINT or SIGTERM; with --detach until ready."""
+    doctor.check_disk(settings.data_dir)
     with state.held(settings.run):
-        doctor.preflight(settings)
+        # What a killed supervisor left may still hold the port.
+        supervisor.end_leftovers(settings.data_dir)
+        doctor.check_port(settings.host, settings.port)
+    # Also before detaching: what is missing is said here, and not in a log.
+    found, _ = parts.all_parts(settings, migrate=migrate, environment=os.environ)
     with progress.shown(sys.stdout, lambda: connection_hint(settings)) as report:
         if arguments.detach:
             # The options travel as variables, so that both take the same way.
             os.environ.update(settings.environment())
             background.detach([sys.executable, "-m", "flinkms_sql.cli", "up"], data_dir=settings.data_dir, report=report)
             return 0
-        found, _ = parts.all_parts(settings, migrate=migrate, environment=os.environ)
-        supervisor = Supervisor(found, data_dir=settings.data_dir, report=report)
+        running = Supervisor(found, data_dir=settings.data_dir, report=report)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: supervisor.stop())
-        supervisor.run()
+            signal.signal(number, lambda *_: running.stop())
+        running.run()
     return 0
 
 

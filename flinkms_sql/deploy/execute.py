@@ -115,9 +115,11 @@ class Deployer:
         if statement.query is not None:
             try:
                 yield from self._train(statement.name, statement.query.text, _table_names(statement.query), text)
-            except FlinkmsError:
-                # Nothing was ever served under this name: the statement has no effect, and can be repeated.
-                self.store.drop_model(statement.name)
+            except FlinkmsError as error:
+                # Nothing was ever served under this name: the statement has no effect, and can be repeated. But when
+                # only the registry is out of sight, the training goes on.
+                if error.sqlstate != errors.CONNECTION_FAILURE:
+                    self.store.drop_model(statement.name)
                 raise
         yield Done(tag="CREATE MODEL")
 

@@ -15,6 +15,10 @@ from flinkms_sql.errors import FlinkmsError
 POLL_S = 0.05
 """Seconds between two looks at a job's row: below what a person notices."""
 
+AWAY_S_MAX = 30.0
+"""Seconds the registry may be away before whoever follows a job hears of it; the job goes on either way. PostgreSQL is
+back two seconds after kill -9."""
+
 
 def follow_job(
     store: Store, job_id: int, *, until: Literal["finished", "running", "canceled"] = "finished", cancel: bool = True
@@ -23,13 +27,18 @@ def follow_job(
 
     When the generator is closed while the job is on its way, the job is asked to cancel, unless ``cancel`` is False.
     """
+    job = store.job(job_id)
+    seen_at = time.monotonic()
     try:
-        while True:
-            job = store.job(job_id)
-            if job.state in ENDED or (until == "running" and job.state == "running"):
-                return _ended(job, until)
+        while not (job.state in ENDED or (until == "running" and job.state == "running")):
             yield _progress(job)
             time.sleep(POLL_S)
+            try:
+                job, seen_at = store.job(job_id), time.monotonic()
+            except FlinkmsError as error:
+                if error.sqlstate != errors.CONNECTION_FAILURE or time.monotonic() - seen_at > AWAY_S_MAX:
+                    raise
+        return _ended(job, until)
     except GeneratorExit:
         if cancel and until != "canceled":
             store.set_desired(job_id, "canceled")

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import LIVE, ModelAddress, format_moment
 from flinkms_sql.errors import FlinkmsError
-from udfs.model import Model, ModelView, Recommender
+from udfs.model import Model, ModelView, Pointwise, Recommender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LoadedVersion:
-    """One version, ready to answer. ``recommender`` is the model again, if it can recommend.
+    """One version, ready to answer. ``recommender`` and ``pointwise`` are the model again, if it is one.
 
     ``position`` gives the log positions the view has reached, as text for EXPLAIN.
     """
@@ -27,6 +27,7 @@ class LoadedVersion:
     model: Model
     view: ModelView
     recommender: Recommender | None = None
+    pointwise: Pointwise | None = None
     position: Callable[[], str] = lambda: ""
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord, Snapshot, VersionRecord
@@ -25,6 +27,10 @@ POLL_S = 0.1
 
 LOST_S_MAX = 5.0
 """Seconds a cluster may not know a job, or not answer, before the job counts as lost."""
+
+
+class JobFailed(FlinkmsError):
+    """Flink gave the job up; the message names the root cause."""
 
 
 class JobCanceled(Exception):
@@ -77,6 +83,12 @@ class JobContext:
                 raise JobLost
             self.stopping.wait(POLL_S)
 
+    def record_submission(self, job: JobRecord, flink_job_id: str, *, version: int | None = None,
+                          options: Mapping[str, Any] | None = None, progress: Mapping[str, Any] | None = None) -> None:
+        """Record under which id the job is about to be submitted; whoever takes it up finds it, or that it never came."""
+        self.store.update_job(job.id, state="starting", flink_job_id=flink_job_id, version=version, options=options,
+                              progress=progress)
+
     def is_known(self, flink_job_id: str | None) -> bool:
         """Whether the cluster has this job and it has not ended otherwise than well."""
         if flink_job_id is None:
@@ -90,8 +102,11 @@ class JobContext:
             if self.stopping.wait(POLL_S):
                 raise RunnerStopping
 
-    def declare_tables(self, workspace: Workspace, names: Sequence[str], *, bounded: bool, group: str | None = None) -> None:
-        """Declare the registered tables a query names; streams get their directory and how to read them."""
+    def declare_tables(self, workspace: Workspace, job: JobRecord, names: Sequence[str], *, bounded: bool) -> None:
+        """Declare the registered tables that a job names; streams get their directory, and how to read and write them.
+
+        A job reads an unbounded stream as a group of its own, and writes one as a writer of its own.
+        """
         tables = self.store.snapshot().tables
         for name in names:
             record = tables.get(name)
@@ -99,15 +114,19 @@ class JobContext:
                 raise FlinkmsError(errors.UNDEFINED_TABLE, f'Flink table "{name}" does not exist')
             options: dict[str, str] = {}
             if record.kind == "stream":
-                options["path"] = record.path or ""
-                if bounded:
-                    options["scan.bounded"] = "true"
-                elif group is not None:
-                    options |= {"scan.group": group, "scan.startup.mode": "group-offsets"}
+                options = {"path": record.path or "", "sink.writer": f"job-{job.id}"}
+                reading = {"scan.group": f"job-{job.id}", "scan.startup.mode": "group-offsets"}
+                options |= {"scan.bounded": "true"} if bounded else reading
             elif record.options.get("format") in ("csv", "json"):
                 # A malformed row is the training's to count, not a reason to fail.
                 options[f"{record.options['format']}.ignore-parse-errors"] = "true"
             workspace.declare(name, record.definition, options)
+
+
+def new_flink_job_id() -> str:
+    """An id for a Flink job. Chosen here and recorded before the job is submitted: a runner that is killed in between,
+    or whose client never hears the answer, cannot lead to the job running twice."""
+    return uuid.uuid4().hex
 
 
 def input_types(snapshot: Snapshot, model: str) -> tuple[SqlType, ...]:
@@ -115,9 +134,9 @@ def input_types(snapshot: Snapshot, model: str) -> tuple[SqlType, ...]:
     return tuple(column.type for column in snapshot.models[model].inputs)
 
 
-def job_failed(stacktrace: str | None) -> FlinkmsError:
+def job_failed(stacktrace: str | None) -> JobFailed:
     """The error of a failed Flink job."""
-    return FlinkmsError(
+    return JobFailed(
         errors.DATA_EXCEPTION, f"Flink job failed: {root_cause(stacktrace)}" if stacktrace else "Flink job failed",
         detail=(stacktrace or "")[:4000] or None,
     )

@@ -7,6 +7,7 @@ cluster. It must not know what a job means. User text enters Flink only as whole
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from py4j.protocol import Py4JJavaError
 from pyflink.common import Configuration
 from pyflink.table import DataTypes, EnvironmentSettings, Schema, Table, TableDescriptor, TableEnvironment
 from pyflink.table.catalog import CatalogBaseTable, ObjectPath
-from pyflink.table.expressions import call, col
+from pyflink.table.expressions import call, col, null_of
 from pyflink.util.exceptions import JavaException
 
 from flinkms_sql import errors, sqlfiles
@@ -45,6 +46,9 @@ STANDING = {
 """A standing job wants an answer now: rows are handed on at once, bundles close after 2 ms."""
 
 
+FIXED_JOB_ID = "$internal.pipeline.job-id"
+"""Flink's PipelineOptionsInternal.PIPELINE_FIXED_JOB_ID, which its own application mode uses to find a job again."""
+
 JAVA_FUNCTIONS = {
     "flinkms_pack": "org.flinkms.connector.functions.PackFunction",
     "flinkms_unpack": "org.flinkms.connector.functions.UnpackFunction",
@@ -52,6 +56,10 @@ JAVA_FUNCTIONS = {
     "flinkms_libsvm": "org.flinkms.connector.functions.LibsvmFunction",
 }
 """Functions of the connector that every query may call; docs/sql.md describes them."""
+
+WORKER_MODE = "_python_worker_execution_mode"
+"""PyFlink takes an environment whose target comes from its settings for a local one, and would run the workers of every
+job as threads of the client: they would compete with it for one interpreter lock, and die with it."""
 
 MESSAGE_CHARACTERS_MAX = 400
 DETAIL_CHARACTERS_MAX = 4000
@@ -76,7 +84,9 @@ class Workspace:
     """One TableEnvironment on the session cluster, for one job."""
 
     def __init__(self, target: FlinkTarget, profile: Mapping[str, str], *, parallelism: int = 1,
-                 name: str, restore_from: str | None = None) -> None:
+                 name: str, flink_job_id: str | None = None, restore_from: str | None = None) -> None:
+        """``flink_job_id``: the id its one job will have (see context.new_flink_job_id); None lets the client choose."""
+        os.environ[WORKER_MODE] = "process"
         host, _, port = target.address.rpartition(":")
         settings = {
             "execution.target": "remote", "rest.address": host, "rest.port": port,
@@ -85,6 +95,8 @@ class Workspace:
             "table.local-time-zone": "UTC", "execution.checkpointing.dir": target.checkpoints.as_uri(),
             "execution.attached": "false", **profile,
         }
+        if flink_job_id is not None:
+            settings[FIXED_JOB_ID] = flink_job_id
         if restore_from is not None:
             settings["execution.state-recovery.path"] = restore_from
             settings["execution.state-recovery.ignore-unclaimed-state"] = "true"
@@ -155,19 +167,28 @@ class Workspace:
         columns = ", ".join(f"o.c{index}" for index in range(len(table.get_schema().get_field_names())))
         return self._java_errors(lambda: self._table_env.sql_query(sqlfiles.load("jobs/pack").replace(":columns", columns)))
 
+    def with_wake_row(self, table: Table) -> Table:
+        """A ``typed`` table and, once, a row of NULLs: it makes the job's Python workers open before the first real row.
+
+        Flink opens them at their first bundle, which took that row 400 ms.
+        """
+        schema = table.get_schema()
+        nulls = [null_of(kind).alias(name) for name, kind in zip(schema.get_field_names(), schema.get_field_data_types(),
+                                                                 strict=True)]
+        return table.union_all(self._table_env.sql_query(sqlfiles.load("jobs/wake")).select(*nulls))
+
     def applied(self, function: str, table: Table, alias: str) -> Table:
         """``SELECT function(all columns) AS alias FROM table``."""
         names = table.get_schema().get_field_names()
         return table.select(call(function, *[col(name) for name in names]).alias(alias))
 
-    def submit(self, template: str) -> str:
-        """Run the INSERT of sql/jobs/<template>.sql on the cluster without waiting; returns Flink's job id."""
-        return self.submit_text(sqlfiles.load(f"jobs/{template}"))
+    def submit(self, template: str) -> None:
+        """Run the INSERT of sql/jobs/<template>.sql on the cluster without waiting for its end."""
+        self.submit_text(sqlfiles.load(f"jobs/{template}"))
 
-    def submit_text(self, statement: str) -> str:
-        """Run an INSERT statement on the cluster without waiting; returns Flink's job id."""
-        result = self._java_errors(lambda: self._table_env.execute_sql(statement))
-        return str(result.get_job_client().get_job_id())
+    def submit_text(self, statement: str) -> None:
+        """Run an INSERT statement on the cluster without waiting for its end."""
+        self._java_errors(lambda: self._table_env.execute_sql(statement))
 
     def select(self, template: str) -> tuple[str, SelectResult]:
         """Run the SELECT of sql/jobs/<template>.sql; returns Flink's job id and its rows."""

@@ -18,7 +18,7 @@ def evaluate(job: JobRecord, context: JobContext) -> dict | None:
     types = input_types(snapshot, version.model)
     with context.submitting:
         workspace = Workspace(context.target, BULK, name=f"evaluate {version.model}@{version.version} (job {job.id})")
-        context.declare_tables(workspace, job.options["tables"], bounded=True)
+        context.declare_tables(workspace, job, job.options["tables"], bounded=True)
         workspace.create_function("evaluate", evaluate_function(version.path))
         workspace.create_view("packed", workspace.packed(workspace.typed(job.query, [*types, SqlType.DOUBLE])))
         flink_job_id, result = workspace.select("evaluate")

@@ -7,14 +7,19 @@ the job's group) and started from there against the new version's tables.
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
+from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord, VersionRecord
-from flinkms_sql.jobs.context import JobContext, JobLost, input_types
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.context import JobContext, JobFailed, JobLost, input_types, new_flink_job_id
 from flinkms_sql.jobs.environment import STANDING, Workspace
 from flinkms_sql.jobs.worker import learn_function
 from flinkms_sql.types import SqlType
+
+logger = logging.getLogger(__name__)
 
 LIVE_INTERVAL_S = 0.5
 """Seconds between looks at which version is live: how long learning may go on with one that was just replaced."""
@@ -28,18 +33,39 @@ def learn(job: JobRecord, context: JobContext) -> dict | None:
     """Keep the learning job running until it is canceled; returns only when its stream is bounded and read."""
     while True:
         live = context.store.snapshot().by_alias(job.model or "")
-        if not context.is_known(job.flink_job_id) or job.version != live.version:
+        known = context.is_known(job.flink_job_id)
+        if known and job.version != live.version:
+            _stop(job, context)
+        if not known or job.version != live.version:
             job = _submit(job, live, context)
         try:
             context.follow(job, job.flink_job_id or "", _Watch(job, live, context))
             return {"version": live.version}
         except _VersionMoved:
-            context.cluster.stop_with_savepoint(job.flink_job_id or "", context.target.checkpoints.as_uri())
-            context.store.update_job(job.id, options={**job.options, "restore": None})
+            pass
+        except JobFailed as failure:
+            if latest_checkpoint(context.target.checkpoints, job.flink_job_id) is None:
+                raise
+            # It had learned until then. What ended all of Flink's attempts, most likely a cluster that was away for
+            # long, may be over; if not, the next one fails before its first checkpoint.
+            logger.warning("job %d: %s; taken up from its last checkpoint", job.id, failure)
+            context.store.update_job(job.id, state="restarting")
         except JobLost:
             context.store.update_job(job.id, state="restarting")
             context.wait_for_cluster()
         job = context.store.job(job.id)
+
+
+def _stop(job: JobRecord, context: JobContext) -> None:
+    """End the Flink job, so that another can go on where it stops: at a savepoint, else at its last checkpoint."""
+    flink_job_id = job.flink_job_id or ""
+    try:
+        context.cluster.stop_with_savepoint(flink_job_id, context.target.checkpoints.as_uri())
+    except FlinkmsError as error:
+        if error.sqlstate == errors.CONNECTION_FAILURE:
+            raise
+        logger.warning("job %d: %s; canceled instead", job.id, error)
+        context.cluster.cancel_and_wait(flink_job_id)
 
 
 class _Watch:
@@ -66,19 +92,19 @@ def _submit(job: JobRecord, live: VersionRecord, context: JobContext) -> JobReco
     if job.version == live.version:
         restore = latest_checkpoint(context.target.checkpoints, job.flink_job_id) or job.options.get("restore")
     types = input_types(context.store.snapshot(), live.model)
+    flink_job_id = new_flink_job_id()
     with context.submitting:
         workspace = Workspace(
             context.target, STANDING, name=f"learn {live.model}@{live.version} (job {job.id})",
-            parallelism=int(job.options.get("parallelism", 1)), restore_from=restore,
+            parallelism=int(job.options.get("parallelism", 1)), flink_job_id=flink_job_id, restore_from=restore,
         )
-        context.declare_tables(workspace, job.options["tables"], bounded=False, group=f"job-{job.id}")
+        context.declare_tables(workspace, job, job.options["tables"], bounded=False)
         workspace.create_function("learn", learn_function(live.path))
-        observations = workspace.typed(job.query, [*types, SqlType.DOUBLE])
+        observations = workspace.with_wake_row(workspace.typed(job.query, [*types, SqlType.DOUBLE]))
         workspace.create_view("deltas", workspace.applied("learn", observations, "bundle"))
         workspace.create_table("model_push", [("bundle", SqlType.BYTES)], {"path": live.path, "merge": "add"})
-        flink_job_id = workspace.submit("learn")
-    context.store.update_job(job.id, flink_job_id=flink_job_id, version=live.version, state="starting",
-                             options={**job.options, "restore": restore})
+        context.record_submission(job, flink_job_id, version=live.version, options={**job.options, "restore": restore})
+        workspace.submit("learn")
     return context.store.job(job.id)
 
 

@@ -1,17 +1,19 @@
 """The runner: takes queued jobs from the registry and gives each a thread; ``python -m flinkms_sql.app jobs`` runs it.
 
 Must not know what a kind of job does. All it keeps is in the registry: after kill -9 the next runner takes up the jobs
-that were under way where their rows say they are.
+that were under way where their rows say they are, and so does this one when the registry or the cluster was away.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import JobRecord
+from flinkms_sql.catalog.records import ENDED, JobEnd, JobRecord
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.context import JobCanceled, JobContext, JobLost, RunnerStopping
 from flinkms_sql.jobs.environment import BULK, Workspace
@@ -28,13 +30,23 @@ JOBS_AT_ONCE_MAX = 32
 IDLE_WAIT_S = 1.0
 """Seconds to wait for a notification before looking again: a notification can be lost with its connection."""
 
-REGISTRY_RETRY_S = 0.5
-"""Seconds before trying the registry again after it did not answer: it restarts within one or two."""
+RETRY_S = 0.5
+"""Seconds before trying the registry or Flink again after it did not answer: it restarts within one or ten."""
 
 KINDS: dict[str, Callable[[JobRecord, JobContext], dict | None]] = {
     "train": train, "learn": learn, "evaluate": evaluate, "score": score,
 }
-"""A kind runs a job to its end and returns its result. It raises what ``run_job`` handles."""
+"""A kind runs a job to its end and returns its result. It raises what ``_run_once`` handles. It may be called again for
+a job that it had under way, with the row as it is then: what it must not do twice is decided by that row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """How a job ended."""
+
+    state: JobEnd
+    result: Mapping[str, Any] | None = None
+    error: FlinkmsError | None = None
 
 
 def run(context: JobContext) -> None:
@@ -46,14 +58,14 @@ def run(context: JobContext) -> None:
             try:
                 if not taken_up:
                     for job in context.store.jobs(states=("starting", "running", "restarting")):
-                        pool.submit(run_job, job, context)
+                        pool.submit(run_job, job.id, context)
                     taken_up = True
                 while (job := context.store.claim_job()) is not None:
-                    pool.submit(run_job, job, context)
+                    pool.submit(run_job, job.id, context)
                 context.store.wait_for_change(("jobs",), IDLE_WAIT_S)
             except FlinkmsError as error:
                 logger.warning("registry: %s", error)
-                context.stopping.wait(REGISTRY_RETRY_S)
+                context.stopping.wait(RETRY_S)
 
 
 def _warm(context: JobContext) -> None:
@@ -62,44 +74,70 @@ def _warm(context: JobContext) -> None:
         Workspace(context.target, BULK, name="warm").warm()
 
 
-def run_job(job: JobRecord, context: JobContext) -> None:
-    """Run one job to its end and record how it ended; the registry may be away meanwhile."""
-    logger.info("job %d: %s %s", job.id, job.kind, job.model or "")
+def run_job(job_id: int, context: JobContext) -> None:
+    """Run one job to its end and record how it ended; the registry and the cluster may be away meanwhile."""
+    try:
+        end = _retried(job_id, context, lambda: _run_once(context.store.job(job_id), context))
+        if end is not None:
+            _retried(job_id, context, lambda: _record(context.store.job(job_id), end, context))
+    except RunnerStopping:
+        return
+    except FlinkmsError as error:
+        logger.warning("job %d: end not recorded: %s", job_id, error)
+    except Exception:
+        logger.exception("job %d: end not recorded", job_id)
+
+
+def _retried(job_id: int, context: JobContext, action: Callable[[], _End | None]) -> _End | None:
+    """What the action returns, which is called again while what it needs is away or lost. Raises RunnerStopping."""
     while True:
         try:
-            context.wait_for_cluster()
-            result = KINDS[job.kind](job, context)
-            context.store.finish_job(job.id, "finished", result=result)
-        except RunnerStopping:
-            return
+            return action()
         except JobLost:
-            logger.warning("job %d: lost with the cluster, started again", job.id)
-            job = context.store.job(job.id)
-            continue
-        except JobCanceled:
-            _end(context, job, "canceled", None)
+            logger.warning("job %d: lost with the cluster, taken up again", job_id)
         except FlinkmsError as error:
-            if error.sqlstate == errors.CONNECTION_FAILURE:
-                logger.warning("job %d: %s; trying again", job.id, error)
-                if context.stopping.wait(REGISTRY_RETRY_S):
-                    return
-                continue
-            _end(context, job, "failed", error)
-        except Exception as error:
-            logger.exception("job %d failed", job.id)
-            _end(context, job, "failed", FlinkmsError(errors.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
-        return
+            if error.sqlstate != errors.CONNECTION_FAILURE:
+                raise
+            logger.warning("job %d: %s; trying again", job_id, error)
+        if context.stopping.wait(RETRY_S):
+            raise RunnerStopping
 
 
-def _end(context: JobContext, job: JobRecord, state: str, error: FlinkmsError | None) -> None:
+def _run_once(job: JobRecord, context: JobContext) -> _End | None:
+    """Run the job from where its row says it is; None when it has ended already.
+
+    Raises JobLost, RunnerStopping, and 08006 when the registry or the cluster does not answer.
+    """
+    if job.state in ENDED:
+        return None
+    logger.info("job %d: %s %s", job.id, job.kind, job.model or "")
     try:
-        if job.kind == "train":
-            abandon(job, context, error)
-        context.store.finish_job(
-            job.id, state, error=error and _with_hint(error), sqlstate=error and error.sqlstate,
-        )
-    except FlinkmsError as failure:
-        logger.warning("job %d: end not recorded: %s", job.id, failure)
+        context.wait_for_cluster()
+        return _End(state="finished", result=KINDS[job.kind](job, context))
+    except (JobLost, RunnerStopping):
+        raise
+    except JobCanceled:
+        return _End(state="canceled")
+    except FlinkmsError as error:
+        if error.sqlstate == errors.CONNECTION_FAILURE:
+            raise
+        return _End(state="failed", error=error)
+    except Exception as error:
+        logger.exception("job %d failed", job.id)
+        return _End(state="failed", error=FlinkmsError(errors.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
+
+
+def _record(job: JobRecord, end: _End, context: JobContext) -> None:
+    """Record the end; once is enough, however often it is tried."""
+    if job.state in ENDED:
+        return
+    if end.state != "finished" and job.flink_job_id is not None:
+        # Whatever ended it: nothing may go on running on behalf of a job that has ended.
+        context.cluster.cancel(job.flink_job_id)
+    if job.kind == "train" and end.state != "finished":
+        abandon(job, context, end.error)
+    context.store.finish_job(job.id, end.state, result=end.result, error=end.error and _with_hint(end.error),
+                             sqlstate=end.error and end.error.sqlstate)
 
 
 def _with_hint(error: FlinkmsError) -> str:

@@ -6,7 +6,7 @@ Each call becomes a vectorized Python function over its arguments alone, opened 
 from __future__ import annotations
 
 from flinkms_sql.catalog.records import JobRecord
-from flinkms_sql.jobs.context import JobContext, resolve
+from flinkms_sql.jobs.context import JobContext, JobFailed, JobLost, new_flink_job_id, resolve
 from flinkms_sql.jobs.environment import BULK, STANDING, Workspace
 from flinkms_sql.jobs.learn import latest_checkpoint
 from flinkms_sql.jobs.naming import PREDICT_FUNCTION
@@ -21,7 +21,12 @@ def score(job: JobRecord, context: JobContext) -> dict | None:
     """
     if not context.is_known(job.flink_job_id):
         job = _submit(job, context)
-    context.follow(job, job.flink_job_id or "", lambda state: _tick(job, state, context))
+    try:
+        context.follow(job, job.flink_job_id or "", lambda state: _tick(job, state, context))
+    except JobFailed as failure:
+        if job.desired != "running" or latest_checkpoint(context.target.checkpoints, job.flink_job_id) is None:
+            raise
+        raise JobLost from failure
     return {}
 
 
@@ -35,18 +40,18 @@ def _submit(job: JobRecord, context: JobContext) -> JobRecord:
     snapshot = context.store.snapshot()
     standing = job.desired == "running"
     restore = latest_checkpoint(context.target.checkpoints, job.flink_job_id) or job.options.get("restore")
+    flink_job_id = new_flink_job_id()
     with context.submitting:
         workspace = Workspace(
             context.target, STANDING if standing else BULK, name=f"score (job {job.id})",
-            parallelism=int(job.options.get("parallelism", 1)), restore_from=restore if standing else None,
+            parallelism=int(job.options.get("parallelism", 1)), flink_job_id=flink_job_id,
+            restore_from=restore if standing else None,
         )
-        context.declare_tables(workspace, job.options["tables"], bounded=not standing,
-                               group=f"job-{job.id}" if standing else None)
-        context.declare_tables(workspace, job.options["targets"], bounded=False)
+        context.declare_tables(workspace, job, job.options["tables"], bounded=not standing)
+        context.declare_tables(workspace, job, job.options["targets"], bounded=not standing)
         for index, call in enumerate(job.options["calls"]):
             version = resolve(snapshot, call["model"], call["version"])
             workspace.create_function(PREDICT_FUNCTION.format(index), predict_function(version.path))
-        flink_job_id = workspace.submit_text(job.query)
-    context.store.update_job(job.id, flink_job_id=flink_job_id, state="starting",
-                             options={**job.options, "restore": restore})
+        context.record_submission(job, flink_job_id, options={**job.options, "restore": restore})
+        workspace.submit_text(job.query)
     return context.store.job(job.id)

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import JobRecord, TrainingOutcome
+from flinkms_sql.catalog.records import JobRecord, TrainingOutcome, VersionRecord
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.jobs.context import JobContext, input_types
+from flinkms_sql.jobs.context import JobContext, input_types, new_flink_job_id
 from flinkms_sql.jobs.environment import BULK, Workspace
 from flinkms_sql.modellog.version import Table, Version, write_version
 from flinkms_sql.types import SqlType
@@ -33,23 +33,57 @@ PROGRESS = "progress.jsonl"
 """File in the version's directory to which the fit appends how far it is."""
 
 
+FIT = "fit.json"
+"""File in the version's directory that the sink makes visible last: the base is all there."""
+
+
 def train(job: JobRecord, context: JobContext) -> dict | None:
     """Train the version the job names and publish it; returns what was recorded."""
     snapshot = context.store.snapshot()
     record = snapshot.models[job.model or ""]
     version = context.store.version(record.name, job.version or 0)
+    if version.state != "training":
+        return _recorded(version)
     types = input_types(snapshot, record.name)
     options = {name: value for name, value in version.options.items() if "." not in name and name != "algorithm"}
     model = configure(record.algorithm, options, [kind.name for kind in types])
     directory = Path(version.path)
-    if not context.is_known(job.flink_job_id):
-        job = _submit(job, model, options, directory, types, context)
-    progress = _ProgressFile(directory / PROGRESS)
-    try:
-        context.follow(job, job.flink_job_id or "", lambda state: _report(job, progress, context))
-    except FlinkmsError as error:
-        raise progress.error() or error from error
+    # Once the job has an id, the directory is its own: what is in it was not left by somebody else.
+    if job.flink_job_id is None or not (directory / FIT).exists():
+        if not context.is_known(job.flink_job_id):
+            job = _submit(job, model, options, directory, types, context)
+        _follow(job, directory, context)
     return _publish(job, model, options, directory, types, context)
+
+
+def _recorded(version: VersionRecord) -> dict | None:
+    """The result of a training whose end came to the registry, but not the end of its job."""
+    if version.state == "failed":
+        raise FlinkmsError(errors.DATA_EXCEPTION, version.error or "training failed")
+    return _result(version.version, version.outcome) if version.outcome else None
+
+
+def _follow(job: JobRecord, directory: Path, context: JobContext) -> None:
+    """Wait for the base. Raises what the fit said, as soon as it says it, or Flink's own reason."""
+    progress = _ProgressFile(directory / PROGRESS)
+
+    def report(state: str) -> None:
+        for line in progress.new_lines():
+            if "error" in line:
+                # The same rows would end the same way: Flink's further attempts are spared.
+                context.cluster.cancel(job.flink_job_id or "")
+                raise FlinkmsError(errors.DATA_EXCEPTION, line["error"]["message"])
+            context.store.update_job(job.id, state="running", progress=line)
+
+    try:
+        context.follow(job, job.flink_job_id or "", report)
+        report("FINISHED")
+    except FlinkmsError as error:
+        if error.sqlstate == errors.CONNECTION_FAILURE:
+            raise
+        # A task manager that is lost after the commit makes Flink run the job again, which the sink refuses.
+        if not (directory / FIT).exists():
+            raise progress.error() or error from error
 
 
 def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Path, types: tuple[SqlType, ...],
@@ -59,29 +93,26 @@ def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Pa
     directory.mkdir(parents=True)
     config = TrainConfig(algorithm=model.algorithm, options=options, input_types=[kind.name for kind in types])
     tables = [{"name": spec.name, "key": spec.key, "width": spec.width} for spec in model.tables()]
+    flink_job_id = new_flink_job_id()
     with context.submitting:
-        workspace = Workspace(context.target, BULK, name=f"train {job.model}@{job.version} (job {job.id})")
-        context.declare_tables(workspace, job.options["tables"], bounded=True)
+        workspace = Workspace(context.target, BULK, name=f"train {job.model}@{job.version} (job {job.id})",
+                              flink_job_id=flink_job_id)
+        context.declare_tables(workspace, job, job.options["tables"], bounded=True)
         workspace.create_function("fit", fit_function(config, str(directory / PROGRESS)))
         workspace.create_view("packed", workspace.packed(workspace.typed(job.query, [*types, SqlType.DOUBLE])))
         workspace.create_table("model_base", [("bundle", SqlType.BYTES)], {
             "path": str(directory), "sink.mode": "base", "sink.tables": json.dumps(tables),
         })
-        flink_job_id = workspace.submit("train")
-    context.store.update_job(job.id, state="running", flink_job_id=flink_job_id, progress={"phase": "reading"})
+        context.record_submission(job, flink_job_id, progress={"phase": "reading"})
+        workspace.submit("train")
+    context.store.update_job(job.id, state="running")
     return context.store.job(job.id)
-
-
-def _report(job: JobRecord, progress: _ProgressFile, context: JobContext) -> None:
-    for line in progress.new_lines():
-        if "error" not in line:
-            context.store.update_job(job.id, progress=line)
 
 
 def _publish(job: JobRecord, model: Model, options: dict[str, str], directory: Path, types: tuple[SqlType, ...],
              context: JobContext) -> dict:
     try:
-        fit = json.loads((directory / "fit.json").read_text())
+        fit = json.loads((directory / FIT).read_text())
     except OSError as error:
         raise FlinkmsError(errors.IO_ERROR, f"training left no {error.filename}") from error
     constants = {name: np.asarray(value, np.float64) for name, value in fit["constants"].items()}
@@ -96,10 +127,13 @@ def _publish(job: JobRecord, model: Model, options: dict[str, str], directory: P
         training_rows=fit["rows_read"], failed_rows=fit["rows_failed"], failures=fit["failures"],
         duration_ms=fit["duration_ms"], code_hash=fit["code_hash"], training_metrics=fit["metrics"],
     )
-    if context.store.version(job.model or "", job.version or 0).state == "training":
-        context.store.publish_version(job.model or "", job.version or 0, outcome)
-    return {"version": job.version, "rows": fit["rows_read"], "failed_rows": fit["rows_failed"],
-            "failures": fit["failures"], "duration_ms": fit["duration_ms"], **fit["metrics"]}
+    context.store.publish_version(job.model or "", job.version or 0, outcome)
+    return _result(job.version or 0, outcome)
+
+
+def _result(version: int, outcome: TrainingOutcome) -> dict:
+    return {"version": version, "rows": outcome.training_rows, "failed_rows": outcome.failed_rows,
+            "failures": dict(outcome.failures), "duration_ms": outcome.duration_ms, **outcome.training_metrics}
 
 
 def abandon(job: JobRecord, context: JobContext, error: FlinkmsError | None) -> None:

@@ -1,6 +1,7 @@
 """What a machine needs to run this: each check says what was found, and how to get what is missing.
 
-Must not change anything. ``flinkms up`` makes the checks without which it cannot start; ``flinkms doctor`` makes all.
+Must not change anything. ``flinkms up`` makes the checks that no part makes by itself in a way that can be understood;
+``flinkms doctor`` makes all.
 """
 
 from __future__ import annotations
@@ -56,12 +57,6 @@ def examine(settings: Settings, environment: Mapping[str, str]) -> list[Finding]
         _outcome("disk", lambda: check_disk(settings.data_dir)),
         _outcome("port", lambda: _port(settings)),
     ]
-
-
-def preflight(settings: Settings) -> None:
-    """The checks that no part makes by itself in a way that can be understood. Raises the first that fails."""
-    check_disk(settings.data_dir)
-    check_port(settings.host, settings.port)
 
 
 def check_port(host: str, port: int) -> str:

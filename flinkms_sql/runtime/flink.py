@@ -17,10 +17,11 @@ import sys
 import threading
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.runtime import flinkconf
+from flinkms_sql.runtime import flinkconf, processes
 from flinkms_sql.runtime.flinkconf import LOOPBACK, TaskManagerMemory
 from flinkms_sql.runtime.jdk import Java
 from flinkms_sql.runtime.part import Part
@@ -90,7 +91,7 @@ def parts(settings: Settings, java: Java) -> tuple[Part, Part]:
     task_manager = Part(
         name="flink-taskmanager", address=f"{settings.task_slots} slots", environment=environment, prepare=prepare,
         command=command("flink-taskmanager", TASK_MANAGER, memory.java_options),
-        ready=lambda pid: (overview(address) or {}).get("slots-total", 0) > 0,
+        ready=lambda pid: _registered_since(address, processes.identify(pid).started_at),
     )
     return job_manager, task_manager
 
@@ -163,11 +164,27 @@ def _java_options(java: Java) -> tuple[str, ...]:
 
 
 def overview(address: str) -> dict[str, int] | None:
-    """The answer of GET /overview, or None. Not urllib: it would ask a proxy for this machine."""
+    """The answer of GET /overview, or None."""
+    return _get(address, "/overview")
+
+
+def _registered_since(address: str, started_at: float) -> bool:
+    """Whether a task manager that was started at ``started_at`` (seconds since 1970) offers slots.
+
+    One that was killed offers its own until the heartbeats find out, which takes seconds: it was last heard of earlier.
+    """
+    found = (_get(address, "/taskmanagers") or {}).get("taskmanagers", [])
+    # Named otherwise, but the time of the last heartbeat, ms since 1970; 0 before the first.
+    return any(manager["slotsNumber"] > 0 and not 0 < manager["timeSinceLastHeartbeat"] < started_at * 1000
+               for manager in found)
+
+
+def _get(address: str, path: str) -> dict[str, Any] | None:
+    """The answer of the REST endpoint, or None. Not urllib: it would ask a proxy for this machine."""
     host, _, port = address.rpartition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=REST_WAIT_S_MAX)
     try:
-        connection.request("GET", "/overview")
+        connection.request("GET", path)
         response = connection.getresponse()
         return json.loads(response.read()) if response.status == 200 else None
     except (OSError, http.client.HTTPException, ValueError):

@@ -6,6 +6,7 @@ start, when it is verifiably ours. ``down`` and ``status`` work from another pro
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -21,6 +22,8 @@ from flinkms_sql.runtime.part import Part
 from flinkms_sql.runtime.processes import Identity
 from flinkms_sql.runtime.state import PartState, State
 from flinkms_sql.runtime.watch import Watch
+
+logger = logging.getLogger(__name__)
 
 STEP_S = 0.05
 """Seconds between looks at the parts: how late a death can be noticed. A look costs about 20 us a part."""
@@ -46,6 +49,8 @@ class Supervisor:
         self._report = report
         self._stopping = threading.Event()
         self._shown: tuple[PartState, ...] = ()
+        self._recorded: tuple[PartState, ...] = ()
+        self._record_failed = False
 
     def stop(self) -> None:
         """Make ``run`` end the parts and return; safe from a signal handler and from another thread."""
@@ -94,11 +99,21 @@ class Supervisor:
 
     def _show(self, watches: Sequence[Watch]) -> None:
         now = tuple(watch.state for watch in watches)
-        if now == self._shown:
-            return
-        self._shown = now
-        state.write(self._run, State(supervisor=processes.identify(os.getpid()), parts=now))
-        self._report(now)
+        if now != self._recorded:
+            self._record(now)
+        if now != self._shown:
+            self._shown = now
+            self._report(now)
+
+    def _record(self, now: tuple[PartState, ...]) -> None:
+        try:
+            state.write(self._run, State(supervisor=processes.identify(os.getpid()), parts=now))
+            self._recorded, self._record_failed = now, False
+        except OSError as error:
+            # A full disk is no reason to end what runs. The next look tries again.
+            if not self._record_failed:
+                logger.warning("state of the parts is not recorded: %s", error)
+            self._record_failed = True
 
 
 def end_leftovers(data_dir: Path) -> list[Identity]:

@@ -14,14 +14,12 @@ import numpy as np
 from typing_extensions import assert_never
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.address import parse_moment
-from flinkms_sql.engine import execute as execute_tree
 from flinkms_sql.engine.explain import explain
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire import reports
 from flinkms_sql.pgwire.columns import data_rows, describe
-from flinkms_sql.query.nodes import Node, Predict, Single
+from flinkms_sql.query.nodes import Predict, Single
 from flinkms_sql.query.plan import (
     DeployPlan,
     ExplainPlan,
@@ -35,7 +33,7 @@ from flinkms_sql.query.plan import (
 )
 from flinkms_sql.query.statements.statement import CleanUp, Commit, Rollback, Savepoint
 from flinkms_sql.server import deploying, joins, relay
-from flinkms_sql.server.control import AS_OF
+from flinkms_sql.server.evaluation import as_of, run_node
 from flinkms_sql.server.settings import ROWS_PER_WRITE
 from flinkms_sql.types import SqlType
 from udfs.block import Column
@@ -58,19 +56,6 @@ class Answer:
         return len(self.columns[0])
 
 
-def as_of(session: Session) -> int | None:
-    """The moment as of which this session resolves aliases (microseconds since 1970-01-01 UTC), or None for now."""
-    text = session.control.ours.get(AS_OF)
-    return parse_moment(text) if text else None
-
-
-def run_node(session: Session, node: Node, values: Sequence[object]) -> Sequence[Column]:
-    """The columns of a tree, as of the session's moment. Raises FlinkmsError."""
-    registry = session.frontend.services.registry
-    result = execute_tree.run_node(node, values, registry, now=time.time_ns() // 1000, as_of=as_of(session))
-    return result.columns
-
-
 def allowed(session: Session, plan: object) -> None:
     """Raise 25P02 for what an aborted transaction does not run."""
     if session.status == "failed" and not (
@@ -81,9 +66,9 @@ def allowed(session: Session, plan: object) -> None:
 
 def fields(session: Session, portal: Portal) -> tuple[m.Field, ...]:
     """The columns of a portal's rows, in the formats asked for."""
-    described = portal.prepared.fields
+    described = portal.prepared.described
     if described is not None:
-        return joins.with_formats(described, portal.result_formats)
+        return joins.with_formats(described.fields, portal.result_formats)
     return tuple(
         describe(column.name, column.type, code)
         for column, code in zip(portal.prepared.plan.columns, portal.result_formats, strict=True)
@@ -301,7 +286,6 @@ def control_relayed(session: Session, plan: LocalPlan) -> None:
             session.inserts.rollback_to(name)
         case CleanUp(tag="DISCARD ALL" | "DEALLOCATE ALL" as tag):
             session.statements.clear()
-            session.joined.clear()
             if tag == "DISCARD ALL":
                 session.control.ours.clear()
         case CleanUp(tag="RESET"):

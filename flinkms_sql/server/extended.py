@@ -16,6 +16,7 @@ from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.pgwire.wire import ProtocolError
 from flinkms_sql.query.plan import JoinPlan, Plan, RelayPlan
 from flinkms_sql.server import execution, joins, relay
+from flinkms_sql.server.joins import Described
 from flinkms_sql.server.statements import (
     Portal,
     Prepared,
@@ -112,12 +113,10 @@ def _parse_here(session: Session, message: m.Parse, plan: Plan) -> Awaitable[Non
 
 async def _parse_join(session: Session, message: m.Parse, plan: JoinPlan) -> None:
     described = await joins.describe_join(session, plan, message.oids)
-    _keep(session, message, plan, described.oids[: len(plan.parameter_types)], described.fields)
+    _keep(session, message, plan, described.oids[: len(plan.parameter_types)], described)
 
 
-def _keep(
-    session: Session, message: m.Parse, plan: Plan, oids: tuple[int, ...], fields: tuple[m.Field, ...] | None
-) -> None:
+def _keep(session: Session, message: m.Parse, plan: Plan, oids: tuple[int, ...], described: Described | None) -> None:
     session.statements[message.statement] = Prepared(
         name=message.statement,
         text=message.text,
@@ -125,7 +124,7 @@ def _keep(
         declared=message.oids,
         oids=oids,
         generation=session.generation,
-        fields=fields,
+        described=described,
     )
     session.send(m.ParseComplete())
 
@@ -162,13 +161,12 @@ def _bind(session: Session, message: m.Bind) -> None:
         raise FlinkmsError("42P03", f'portal "{message.portal}" already exists')
     # A join's values stay as they came: PostgreSQL takes them.
     values = bound_values(prepared, message, session.zone)
-    columns = prepared.fields if prepared.fields is not None else prepared.plan.columns
     session.portals[message.portal] = Portal(
         name=message.portal,
         prepared=prepared,
         values=values,
         raw=message,
-        result_formats=result_formats(message, columns),
+        result_formats=result_formats(message, prepared.column_count),
     )
     session.send(m.BindComplete())
 
@@ -176,8 +174,8 @@ def _bind(session: Session, message: m.Bind) -> None:
 def _describe_statement(session: Session, name: str) -> None:
     prepared = _statement(session, name)
     session.send(m.ParameterDescription(oids=prepared.oids))
-    columns = prepared.fields if prepared.fields is not None else prepared.plan.columns
-    portal = Portal(name="", prepared=prepared, values=(), raw=m.Bind(), result_formats=(0,) * len(columns))
+    codes = (0,) * prepared.column_count
+    portal = Portal(name="", prepared=prepared, values=(), raw=m.Bind(), result_formats=codes)
     _send_description(session, portal)
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from flinkms_sql.engine.batcher import PreparedPoint
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.plan import PointPlan
-from flinkms_sql.server import execution
 from flinkms_sql.server.control import AS_OF
+from flinkms_sql.server.evaluation import as_of
 from flinkms_sql.server.shapes import SYNC, BoundShape, TextShape, bound_shape, read_series, text_key, text_shape
 from flinkms_sql.server.statements import Prepared, parameter_oids
 
@@ -107,7 +107,7 @@ class HotPath:
                 return False
             if prepared.generation != session.generation:
                 return False
-            point = PreparedPoint(prepared.plan, execution.as_of(session))
+            point = PreparedPoint(prepared.plan, as_of(session))
             shape = bound_shape(data, series, prepared, prepared.plan, point)
         except FlinkmsError:
             return False

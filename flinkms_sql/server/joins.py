@@ -18,9 +18,11 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import backend, oids
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.columns import encode_array, encode_column
+from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.pgwire.rows import decode_rows
 from flinkms_sql.query.plan import LOOKUP_ROWS_MAX, Fold, JoinPlan, Lookup, ResultParameter, ShowPlan
-from flinkms_sql.server import execution, relay
+from flinkms_sql.server import relay
+from flinkms_sql.server.evaluation import as_of, run_node
 from flinkms_sql.server.link import Link
 from flinkms_sql.types import SqlType
 from udfs.block import Column
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from flinkms_sql.server.statements import Portal
 
 PROGRAM_LIMIT_EXCEEDED = "54000"
-DESCRIBED_MAX = 64
-"""Descriptions a session keeps: statements an application prepares."""
-
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 _ARRAY_OIDS = {element: array for array, element in oids.ELEMENTS.items()}
 
@@ -53,33 +52,29 @@ def with_formats(fields: Sequence[m.Field], codes: Sequence[int]) -> tuple[m.Fie
 async def describe_join(session: Session, plan: JoinPlan, declared: Sequence[int]) -> Described:
     """Have PostgreSQL describe the rewritten statement. Raises FlinkmsError."""
     link = await relay.ensure_link(session)
-    wanted = parameter_types(plan, declared)
-    key = (plan.statement, wanted)
-    if key not in session.joined:
-        name = link.new_name()
-        frames = await link.call(
-            [
-                m.Parse(statement=name, text=plan.statement, oids=wanted),
-                m.Describe(target="statement", name=name),
-                m.Close(target="statement", name=name),
-            ],
-            sync=not link.series_open,
-        )
-        if len(session.joined) >= DESCRIBED_MAX:
-            session.joined.clear()
-        session.joined[key] = _described([backend.decode(frame) for frame in frames if frame.kind in (b"t", b"T")])
-    return session.joined[key]
+    name = link.new_name()
+    frames = await link.call(
+        [
+            m.Parse(statement=name, text=plan.statement, oids=parameter_types(plan, declared)),
+            m.Describe(target="statement", name=name),
+            m.Close(target="statement", name=name),
+        ],
+        sync=not link.series_open,
+    )
+    return _described(frames)
 
 
-def _described(messages: Sequence[m.BackendMessage]) -> Described:
+def _described(frames: Sequence[Frame]) -> Described:
     parameters: tuple[int, ...] = ()
     fields: tuple[m.Field, ...] = ()
-    for message in messages:
-        match message:
-            case m.ParameterDescription():
-                parameters = message.oids
-            case m.RowDescription():
-                fields = message.fields
+    for frame in frames:
+        if frame.kind not in (b"t", b"T"):
+            continue
+        match backend.decode(frame):
+            case m.ParameterDescription(oids=found):
+                parameters = found
+            case m.RowDescription(fields=found):
+                fields = found
     return Described(oids=parameters, fields=fields)
 
 
@@ -104,7 +99,8 @@ async def run_join(session: Session, plan: JoinPlan, portal: Portal, row_limit: 
     if portal.suspended is not None:
         await relay.go_on(link, portal.suspended, row_limit)
         return
-    described = await describe_join(session, plan, portal.prepared.declared)
+    described = portal.prepared.described
+    assert described is not None
     # All collects and the statement must see the same rows.
     owns = link.status == "idle" and not link.series_open
     if owns:
@@ -112,7 +108,7 @@ async def run_join(session: Session, plan: JoinPlan, portal: Portal, row_limit: 
     try:
         bind = await _steps(session, link, plan, portal, described)
         portal.suspended = await relay.run_statement(
-            link, text=plan.statement, oids=described.oids, bind=bind, row_limit=row_limit
+            link, text=plan.statement, oids=described.oids, bind=bind, row_limit=row_limit, fields=described.fields
         )
     except BaseException as error:
         if owns and not isinstance(error, GeneratorExit):
@@ -150,11 +146,10 @@ async def _step(
     session: Session, link: Link, step: Fold | Lookup, portal: Portal, described: Described, bind: m.Bind
 ) -> Sequence[Column]:
     if isinstance(step, Fold):
-        return execution.run_node(session, step.source, portal.values)
+        return run_node(session, step.source, portal.values)
     arguments = await _collect(link, step, described, bind)
     registry = session.frontend.services.registry
-    moment = execution.as_of(session)
-    scores = predict_columns(step.model, arguments, step.output, portal.values, registry, as_of=moment)
+    scores = predict_columns(step.model, arguments, step.output, portal.values, registry, as_of=as_of(session))
     return [*arguments, scores]
 
 

@@ -71,7 +71,9 @@ class Link(asyncio.Protocol):
         self._client = client
         self._connection = ClientConnection()
         self._transport: asyncio.Transport | None = None
-        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._out: list[bytes] = []
         self._closing = False
         self.status: m.TransactionStatus = "idle"
         self.series_open = False
@@ -199,7 +201,7 @@ class Link(asyncio.Protocol):
             return
         if self.series_open:
             self.flush()
-        self._drained = asyncio.get_running_loop().create_future()
+        self._drained = self._loop.create_future()
         await self._drained
         self._drained = None
 
@@ -265,10 +267,19 @@ class Link(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             if self._connection.phase is Phase.READY:
                 self._write(self._connection.send(m.Terminate()))
+            self.push()
             self._transport.close()
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None:
+        if not self._out:
+            self._loop.call_soon(self.push)
+        self._out.append(data)
+
+    def push(self) -> None:
+        """Hand queued requests to the transport, in one write; done by itself at the end of the event loop's turn."""
+        if self._out and self._transport is not None:
+            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+            self._out = []
             self._transport.write(data)
 
     def _lose(self, error: FlinkmsError) -> None:

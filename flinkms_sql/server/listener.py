@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
@@ -29,14 +29,14 @@ _TOLD = ("server_version", "server_encoding", "client_encoding", "DateStyle", "T
 class Server:
     """A frontend that listens. ``sockets`` are the addresses it listens on."""
 
-    def __init__(self, frontend: Frontend, listening: asyncio.Server) -> None:
+    def __init__(self, frontend: Frontend, listening: Sequence[asyncio.Server]) -> None:
         self.frontend = frontend
         self._listening = listening
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
-        """The listening sockets."""
-        return tuple(self._listening.sockets)
+        """The listening sockets, TCP first."""
+        return tuple(one for listening in self._listening for one in listening.sockets)
 
     @property
     def port(self) -> int:
@@ -45,7 +45,8 @@ class Server:
 
     async def close(self) -> None:
         """Stop listening and end every session."""
-        self._listening.close()
+        for listening in self._listening:
+            listening.close()
         await self.frontend.close()
 
 
@@ -65,11 +66,18 @@ async def serve(services: Services, settings: FrontendSettings) -> Server:
             )
     parameters = await _server_parameters(services)
     frontend = Frontend(services, settings, Authentication(verifiers), parameters)
+    listening: list[asyncio.Server] = []
+    loop = asyncio.get_running_loop()
     try:
-        listening = await asyncio.get_running_loop().create_server(
-            lambda: Session(frontend), list(settings.hosts), settings.port, backlog=BACKLOG
+        listening.append(
+            await loop.create_server(lambda: Session(frontend), list(settings.hosts), settings.port, backlog=BACKLOG)
         )
+        if settings.socket_dir is not None:
+            path = settings.socket_dir / f".s.PGSQL.{listening[0].sockets[0].getsockname()[1]}"
+            listening.append(await loop.create_unix_server(lambda: Session(frontend), str(path), backlog=BACKLOG))
     except OSError as error:
+        for one in listening:
+            one.close()
         where = f"{', '.join(settings.hosts)} port {settings.port}"
         raise FlinkmsError(
             errors.IO_ERROR, f"cannot listen on {where}", detail=f"{error.strerror or error}.",

@@ -90,21 +90,46 @@ async def run_text(session: Session, text: str) -> None:
     await link.finished([ticket])
 
 
-async def run_statement(link: Link, *, text: str, oids: tuple[int, ...], bind: m.Bind, row_limit: int) -> str | None:
+async def run_statement(
+    link: Link,
+    *,
+    text: str,
+    oids: tuple[int, ...],
+    bind: m.Bind,
+    row_limit: int,
+    fields: tuple[m.Field, ...] | None = None,
+) -> str | None:
     """Run one statement of the extended protocol within the open series; its rows and end go to the client.
 
-    The name of its portal when the row limit was reached, to ``go_on`` with. Raises FlinkmsError when PostgreSQL
-    refuses it. ``bind`` gives values and formats; names are ours.
+    ``bind`` gives values and formats; names are ours; ``fields`` are what the client was told of the columns. The name
+    of its portal when the row limit was reached, to ``go_on`` with. Raises FlinkmsError when PostgreSQL refuses it,
+    0A000 when it gives other columns by now.
     """
     name = link.new_name()
+    parse = m.Parse(statement=name, text=text, oids=oids)
     quiet = [Ticket(delivers=False, awaited=True) for _ in range(3)]
-    link.send(m.Parse(statement=name, text=text, oids=oids), quiet[0])
+    if fields is None:
+        link.send(parse, quiet[0])
+    else:
+        _check_columns(await link.call([parse, m.Describe(target="statement", name=name)], sync=False), fields)
+        quiet[0].finish()
     link.send(replace(bind, portal=name, statement=name), quiet[1])
     loud = _send_execute(link, name, row_limit)
     link.send(m.Close(target="statement", name=name), quiet[2])
     link.flush()
     await link.finished([*quiet, loud])
     return name if loud.last == b"s" else None
+
+
+def _check_columns(frames: list[Frame], told: tuple[m.Field, ...]) -> None:
+    now: tuple[m.Field, ...] = ()
+    for frame in frames:
+        if frame.kind == b"T":
+            described = backend.decode(frame)
+            assert isinstance(described, m.RowDescription)
+            now = described.fields
+    if [(field.name, field.oid) for field in now] != [(field.name, field.oid) for field in told]:
+        raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
 
 
 async def go_on(link: Link, portal: str, row_limit: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import timezone, tzinfo
 from functools import partial
@@ -27,7 +28,6 @@ from flinkms_sql.server.control import Control, zone_of
 from flinkms_sql.server.dialing import send_cancel
 from flinkms_sql.server.hotpath import HotPath
 from flinkms_sql.server.inserts import Inserts
-from flinkms_sql.server.joins import Described
 from flinkms_sql.server.link import Link
 from flinkms_sql.server.settings import AUTHENTICATION_SECONDS_MAX, INPUT_BYTES_MAX, OUTPUT_BYTES_MAX
 from flinkms_sql.server.startup import Startup
@@ -53,8 +53,6 @@ class Session(asyncio.Protocol):
         self.statements: dict[str, Prepared] = {}
         self.portals: dict[str, Portal] = {}
         self.inserts = Inserts()
-        self.joined: dict[tuple[str, tuple[int, ...]], Described] = {}
-        """Statements with model calls that PostgreSQL has described on this session's link."""
         self.hot = HotPath(self)
         self.cancellable = False
         """The task at work may be ended by a CancelRequest."""
@@ -77,6 +75,10 @@ class Session(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self.transport = transport  # type: ignore[assignment]
         self.transport.set_write_buffer_limits(high=OUTPUT_BYTES_MAX)
+        # A client that vanished without a word must not keep its backend for ever.
+        wire = transport.get_extra_info("socket")
+        if wire is not None and wire.family != socket.AF_UNIX:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
         if self._resting and self.hot.take(data):
@@ -167,6 +169,8 @@ class Session(asyncio.Protocol):
         # CommandComplete of an INSERT waits for the Sync, which waits until the rows are durable.
         if not self.inserts.waiting or self.in_block:
             self.flush()
+        if self.link is not None:
+            self.link.push()
         if self._task is None and not self.ended:
             self._read(True)
             open_series = self.link is not None and self.link.series_open

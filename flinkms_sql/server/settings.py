@@ -16,6 +16,7 @@ class FrontendSettings:
 
     hosts:             addresses to listen on; others than loopback need ``password_file``.
     port:              TCP port; 0 takes a free one.
+    socket_dir:        directory of a unix socket besides (``.s.PGSQL.<port>``), half the way of TCP; None has none.
     database:          the one database clients see.
     connections_max:   sessions at one time: each may take a backend of the control database, which has its own limit.
     password_file:     lines ``user:verifier`` for SCRAM-SHA-256; None lets every client in.
@@ -25,6 +26,7 @@ class FrontendSettings:
 
     hosts: tuple[str, ...] = ("127.0.0.1",)
     port: int = 5433
+    socket_dir: Path | None = None
     database: str = "flinkms"
     connections_max: int = 500
     password_file: Path | None = None

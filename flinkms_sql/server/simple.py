@@ -138,12 +138,12 @@ def _run(session: Session, text: str, plan: Plan, values: tuple[object, ...]) ->
 
 
 def _portal(
-    session: Session, text: str, plan: Plan, values: tuple[object, ...], fields: tuple[m.Field, ...] | None
+    session: Session, text: str, plan: Plan, values: tuple[object, ...], described: joins.Described | None
 ) -> Portal:
     prepared = Prepared(
-        name="", text=text, plan=plan, declared=(), oids=(), generation=session.generation, fields=fields
+        name="", text=text, plan=plan, declared=(), oids=(), generation=session.generation, described=described
     )
-    codes = (0,) * len(plan.columns if fields is None else fields)
+    codes = (0,) * prepared.column_count
     return Portal(name="", prepared=prepared, values=values, raw=m.Bind(), result_formats=codes)
 
 
@@ -151,7 +151,7 @@ async def _join(session: Session, text: str, plan: JoinPlan) -> None:
     described = await joins.describe_join(session, plan, ())
     if described.fields:
         session.send(m.RowDescription(fields=described.fields))
-    await joins.run_join(session, plan, _portal(session, text, plan, (), described.fields), 0)
+    await joins.run_join(session, plan, _portal(session, text, plan, (), described), 0)
 
 
 async def _relay_text(session: Session, text: str, plan: Plan) -> None:

@@ -14,11 +14,11 @@ from datetime import tzinfo
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import oids, parameters
-from flinkms_sql.pgwire.messages import Bind, Field
+from flinkms_sql.pgwire.messages import Bind
 from flinkms_sql.pgwire.parameters import Value
-from flinkms_sql.query.nodes import OutputColumn
 from flinkms_sql.query.plan import JoinPlan, Plan, RelayPlan
 from flinkms_sql.server.execution import Answer
+from flinkms_sql.server.joins import Described
 from flinkms_sql.types import SqlType
 
 INDETERMINATE_DATATYPE = "42P18"
@@ -28,7 +28,8 @@ INDETERMINATE_DATATYPE = "42P18"
 class Prepared:
     """A prepared statement that is not PostgreSQL's. ``oids`` are its parameter types.
 
-    ``generation`` is that of the catalog the plan was made for; ``fields`` are set where PostgreSQL described them.
+    ``generation`` is that of the catalog the plan was made for; ``described`` is what PostgreSQL said of one that is
+    rewritten for it.
     """
 
     name: str
@@ -37,7 +38,12 @@ class Prepared:
     declared: tuple[int, ...]
     oids: tuple[int, ...]
     generation: int
-    fields: tuple[Field, ...] | None = None
+    described: Described | None = None
+
+    @property
+    def column_count(self) -> int:
+        """Columns of its rows."""
+        return len(self.plan.columns if self.described is None else self.described.fields)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,14 +131,14 @@ def spread(formats: Sequence[int], count: int) -> tuple[int, ...]:
     return (formats[0] if formats else 0,) * count
 
 
-def result_formats(bind: Bind, columns: Sequence[OutputColumn]) -> tuple[int, ...]:
+def result_formats(bind: Bind, count: int) -> tuple[int, ...]:
     """One format code a result column. Raises FlinkmsError 08P01 when the message does not fit."""
-    if len(bind.result_formats) > 1 and len(bind.result_formats) != len(columns):
+    if len(bind.result_formats) > 1 and len(bind.result_formats) != count:
         raise FlinkmsError(
             errors.PROTOCOL_VIOLATION,
-            f"bind message has {len(bind.result_formats)} result formats but query has {len(columns)} columns",
+            f"bind message has {len(bind.result_formats)} result formats but query has {count} columns",
         )
-    return spread(bind.result_formats, len(columns))
+    return spread(bind.result_formats, count)
 
 
 def undefined_statement(name: str) -> FlinkmsError:

@@ -99,9 +99,12 @@ def load_version(record: VersionRecord) -> tuple[LoadedVersion, VersionReplica]:
     replica.warm()
     version = replica.version
     model = configure(version.algorithm, version.options, version.input_types)
-    recommender = model if hasattr(type(model), "recommend") else None
-    return LoadedVersion(name=record.model, version=record.version, model=model, view=replica, recommender=recommender,
-                         position=lambda: json.dumps(replica.positions)), replica
+    return LoadedVersion(
+        name=record.model, version=record.version, model=model, view=replica,
+        recommender=model if hasattr(type(model), "recommend") else None,
+        pointwise=model if hasattr(type(model), "predict_one") else None,
+        position=lambda: json.dumps(replica.positions),
+    ), replica
 
 
 def _positions(record: VersionRecord) -> Mapping[str, Mapping[str, Position]]:
