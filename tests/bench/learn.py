@@ -48,7 +48,7 @@ class Scale:
     items: int = 20_000
     rank: int = 32
     events: int = 1_000_000
-    warm_up: int = 50_000
+    warm_up: int = 100_000
     tried: int = 100_000
     """Events over which the peer's forms are compared."""
     few: int = 1000
@@ -156,13 +156,16 @@ def report(scale: Scale, learned: Learned, form: Form, tried: dict[str, float], 
             rows=(("flinkms: pull, learn, push, exactly once", round(ours), learned.seconds,
                    " / ".join(f"{learned.deltas[side]:,}" for side in ("users", "items"))),
                   (f"plain PyFlink ({form}), net of its start", round(peer), every_s - few_s, "thrown away"),
-                  (f"plain PyFlink ({form}), with its start", round(scale.events / every_s), every_s, "thrown away")),
+                  (f"plain PyFlink ({form}), with its start", round(scale.events / every_s), every_s, "thrown away"),
+                  *((f"plain PyFlink ({other}), net of its start, {scale.tried:,} events", round(rate),
+                     scale.tried / rate, "thrown away") for other, rate in tried.items() if other != form)),
         ),),
         goals=(Goal(name="events a second", value=ours, bound=10_000, side="at least"),
                Goal(name="events a second / plain PyFlink net of its start", value=ours / peer, bound=3, side="at least")),
         figures={
             "events_per_s": {"flinkms": ours, "pyflink_net": peer, "pyflink_with_start": scale.events / every_s},
-            "ratios": {"over_pyflink_net": ours / peer, "over_pyflink_with_start": ours * every_s / scale.events},
+            "ratios": {"over_pyflink_net": ours / peer, "over_pyflink_with_start": ours * every_s / scale.events,
+                       **{f"over_pyflink_{other}_tried": ours / rate for other, rate in tried.items()}},
             "seconds": {"flinkms": learned.seconds, "append": learned.append_s, "pyflink": every_s, "pyflink_few": few_s},
             "deltas": learned.deltas, "lost_or_doubled": wrong, "pyflink_forms_events_per_s": tried,
         },
