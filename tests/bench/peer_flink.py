@@ -37,6 +37,9 @@ OPTIONS = {
     "python.fn-execution.arrow.batch.size": "10000",
 }  # fmt: skip
 
+WORKERS = {"_python_worker_execution_mode": "process"}
+"""PyFlink takes a session cluster named in the job's options for a local one, and would run functions in the client."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -69,7 +72,7 @@ def run_peer(deployment: Deployment, kind: Literal["learn", "score"], form: Form
                 items=str(folder / f"items_{form}.json"), files=tuple(map(str, files)),
                 output=None if output is None else str(output))
     environment = {**os.environ, **flink.client_environment(deployment.settings, jdk.find(os.environ)),
-                   "PYTHONPATH": str(ROOT)}
+                   "PYTHONPATH": str(ROOT), **WORKERS}
     done = subprocess.run([sys.executable, "-m", "tests.bench.peer_flink"], input=json.dumps(asdict(task)), text=True,
                           stdout=subprocess.PIPE, env=environment, check=True)
     return json.loads(done.stdout.splitlines()[-1])
