@@ -69,7 +69,7 @@ def trained(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) ->
 
 CAUSES = [
     pytest.param(write_huge, "training diverged before iteration 1: the variance of the label overflows", id="diverged"),
-    pytest.param(write_malformed, "no rows to train on: all 200 were left out", id="malformed"),
+    pytest.param(write_malformed, "no row of 200 can be trained on: input is null in 200", id="malformed"),
     pytest.param(write_nothing, "no rows to train on", id="empty"),
     pytest.param(remove, "ratings.csv", id="missing"),
 ]

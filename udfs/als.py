@@ -31,7 +31,7 @@ from udfs.model import (
     TableSpec,
     TableView,
 )
-from udfs.observations import factorize, key_values, label_values, moments, present, usable_rows
+from udfs.observations import factorize, key_values, label_values, moments, none_usable, present, usable_rows
 from udfs.options import parse_options
 from udfs.ranking import top_places
 
@@ -114,7 +114,7 @@ class Als:
         users, items, label = _exactly(columns, 3)
         usable, failures = usable_rows((users, items), label)
         if not usable.any():
-            raise ArgumentError(f"no row of {len(usable)} can be trained on: {failures or 'there is none'}")
+            raise none_usable(len(usable), failures)
         user_keys, user = factorize(key_values(users, self.kinds[0], 0)[usable])
         item_keys, item = factorize(key_values(items, self.kinds[1], 1)[usable])
         values = label_values(label)[usable]

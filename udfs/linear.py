@@ -32,7 +32,7 @@ from udfs.features import (
 from udfs.linear_fit import CURVATURES, LOSSES, minimise, sigmoid
 from udfs.metrics import MetricFunction, accuracy, classified, log_loss, mae, rmse
 from udfs.model import ArgumentError, DivergedError, Fitted, ModelView, Option, OptionError, Progress, Push, TableSpec
-from udfs.observations import exclude, label_values, moments, present, usable_rows
+from udfs.observations import exclude, label_values, moments, none_usable, present, usable_rows
 from udfs.options import parse_options
 from udfs.weights import RANGE, class_keys, to_ranges, weights_of
 
@@ -116,7 +116,7 @@ class Linear:
         places = np.flatnonzero(kept)
         exclude(kept, np.isin(np.arange(len(kept)), places[finite]), NOT_FINITE_INPUT, failures)
         if not kept.any():
-            raise ArgumentError(f"no row of {len(kept)} can be trained on: {failures or 'there is none'}")
+            raise none_usable(len(kept), failures)
         values = label_values(label)[kept]
         order = np.argsort(row_digests(features, values), kind="stable")
         features, values = features.take(order), values[order]

@@ -5,7 +5,7 @@ Must not know any algorithm. A row that cannot be used is data, not an error: it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -56,6 +56,12 @@ def usable_rows(inputs: Sequence[Column], label: Column) -> tuple[np.ndarray, di
     exclude(usable, label.valid, NULL_LABEL, failures)
     exclude(usable, np.isfinite(label_values(label)), NOT_FINITE_LABEL, failures)
     return usable, failures
+
+
+def none_usable(rows: int, failures: Mapping[str, int]) -> ArgumentError:
+    """The error of a fit whose rows are all left out, with the reasons."""
+    reasons = "; ".join(f"{reason} in {count}" for reason, count in failures.items())
+    return ArgumentError(f"no row of {rows} can be trained on: {reasons}" if reasons else "no rows to train on")
 
 
 def exclude(usable: np.ndarray, good: np.ndarray | None, reason: str, failures: dict[str, int]) -> None:

@@ -29,8 +29,16 @@ BULK = {
     "python.fn-execution.bundle.size": "100000",
     "python.fn-execution.bundle.time": "1000",
     "python.fn-execution.arrow.batch.size": "10000",
+    "restart-strategy.type": "exponential-delay",
+    "restart-strategy.exponential-delay.initial-backoff": "200 ms",
+    "restart-strategy.exponential-delay.max-backoff": "5 s",
+    "restart-strategy.exponential-delay.backoff-multiplier": "2.0",
+    "restart-strategy.exponential-delay.reset-backoff-threshold": "1 min",
+    "restart-strategy.exponential-delay.attempts-before-reset-backoff": "5",
 }
-"""A bounded job wants large bundles: the boundary's cost is per bundle and per batch."""
+"""A bounded job wants large bundles: the boundary's cost is per bundle and per batch. Somebody waits for it: what fails
+for a reason of its own, a file that is not there, is given up after six seconds; a task manager that is killed is one
+attempt, because the next one waits for it to be back."""
 
 STANDING = {
     "execution.runtime-mode": "STREAMING",

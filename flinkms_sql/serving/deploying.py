@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
 import numpy as np
 
 from flinkms_sql.deploy import events
 from flinkms_sql.deploy.execute import Deployer
+from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.nodes import OutputColumn
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.server import services
@@ -38,6 +40,11 @@ class SessionDeployer:
                     case events.Done():
                         await self._caught_up()
                         yield services.Done(tag=event.tag)
+        except FlinkmsError:
+            # What was declared on the way and is gone again is not to be seen by the next statement.
+            with contextlib.suppress(FlinkmsError):
+                await self._caught_up()
+            raise
         finally:
             await asyncio.to_thread(running.close)
 

@@ -68,7 +68,8 @@ final class BaseWriter implements CommittingSinkWriter<RowData, BaseCommittable>
             return;
         }
         if (fit == null) {
-            throw new FormatException("training ended without a description of the fit");
+            // Flink never calls an aggregate function without a row.
+            throw new FormatException("no rows to train on: the query returned none");
         }
         for (BaseTableWriter table : tables) {
             table.finish();

@@ -176,7 +176,7 @@ final class BaseTest {
                 () -> diverged.write(row(bundle(4, 8, nan, null)), null));
         diverged.close();
         BaseWriter unfinished = new BaseWriter(version, tables());
-        Check.fails(FormatException.class, "without a description of the fit", () -> unfinished.flush(true));
+        Check.fails(FormatException.class, "no rows to train on", () -> unfinished.flush(true));
         unfinished.close();
         for (ModelSchema.Table table : tables()) {
             try (Stream<Path> files = Files.list(version.resolve(table.name()))) {
