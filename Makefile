@@ -32,7 +32,7 @@ test: build lint fast
 	$(BIN)/python -m pytest -m "integration or bench"
 
 fast: build
-	$(BIN)/python -m pytest -q -n 2 -m "not integration and not bench"
+	$(BIN)/python -m pytest -q -n 2 --ignore=tests/integration -m "not integration and not bench"
 
 lint: build
 	$(BIN)/ruff check .

@@ -37,3 +37,10 @@ CATALOG = Catalog(
         ),
     ),
 )
+
+
+def input_types(model: str) -> tuple[SqlType, ...]:
+    """Types of the inputs of one of the models above."""
+    signature = CATALOG.model(model)
+    assert signature is not None
+    return tuple(kind for _, kind in signature.inputs)

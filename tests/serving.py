@@ -138,7 +138,8 @@ def registry(users: int = 1000, items: int = 1000, factors: int = 50) -> Registr
         }
         fitted = Fitted(rows=tables, constants=factor_constants(factors), metrics={}, rows_read=0, rows_failed=0)
         view = ArrayView(model, fitted)
-        held.load(LoadedVersion(name="rec", version=number, model=model, view=view, recommender=model))
+        held.load(LoadedVersion(name="rec", version=number, inputs=(SqlType.BIGINT, SqlType.BIGINT), model=model, view=view,
+                                recommender=model))
     held.point({"rec": Pointers(versions=frozenset((1, 2)), aliases={"live": 1, "canary": 2})})
     return held
 

@@ -1,6 +1,6 @@
 """The Python codec against tests/vectors/: bytes that were made from the format's description alone.
 
-The Java codec reads the same files (tests/test_connector_format.py).
+The Java codec reads the same files (tests/integration/test_connector_format.py).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.nodes import OutputColumn, Parameter
 from flinkms_sql.query.plan import ModelPlan, PointPlan, StreamInsertPlan
 from flinkms_sql.types import SqlType
-from tests.query_catalog import CATALOG
+from tests.query_catalog import CATALOG, input_types
 from udfs.block import Column
 from udfs.model import ArgumentError
 
@@ -60,7 +60,8 @@ class Linear:
 def loaded(name: str, version: int, factor: float) -> LoadedVersion:
     model = Linear(factor)
     return LoadedVersion(
-        name=name, version=version, model=model, view=None, recommender=model, position=lambda: "users p0 1:64",
+        name=name, version=version, inputs=input_types(name), model=model, view=None, recommender=model,
+        position=lambda: "users p0 1:64",
     )  # type: ignore[arg-type]  # fmt: skip
 
 
@@ -158,14 +159,17 @@ def test_a_stream_insert_gives_the_columns_of_the_stream() -> None:
     assert [column.values.dtype.str for column in found.columns] == ["<i8", "<i8", "<f8", "<i8"]
 
 
+TWO_KEYS = (SqlType.BIGINT, SqlType.BIGINT)
+
+
 def test_lookups_predict_whole_columns() -> None:
     output = OutputColumn(name="predict", type=SqlType.INT)
     arguments = [column_of([1, 2, None], SqlType.BIGINT), column_of([0, 7, 1], SqlType.BIGINT)]
-    found = predict_columns(ModelAddress(name="rec", version=1), arguments, output, (), registry())
+    found = predict_columns(ModelAddress(name="rec", version=1), arguments, TWO_KEYS, output, (), registry())
     assert values(found) == [10, 27, None]
     assert found.values.dtype == np.dtype("<i4")
     model = Parameter(number=1, type=SqlType.STRING, position=1)
-    assert values(predict_columns(model, arguments, output, [None], registry())) == [None] * 3
+    assert values(predict_columns(model, arguments, TWO_KEYS, output, [None], registry())) == [None] * 3
 
 
 def collect() -> tuple[list[object], Callable[[Value, Exception | None], None]]:
@@ -316,3 +320,31 @@ def test_conversions() -> None:
     with pytest.raises(FlinkmsError) as caught:
         column_of([2**40], SqlType.INT)
     assert caught.value.sqlstate == "22003"
+
+
+def test_a_model_parameter_that_names_a_model_of_other_inputs_is_an_error() -> None:
+    tree = analyze("SELECT predict($1, i, i) FROM generate_series(1, 3) AS t (i)", CATALOG)
+    ranked = analyze("SELECT * FROM recommend($1, 1)", CATALOG)
+    lookup = Parameter(number=1, type=SqlType.STRING, position=16)
+    output = OutputColumn(name="predict", type=SqlType.DOUBLE)
+    keys = [column_of([1], SqlType.BIGINT)] * 2
+    for ask in (
+        lambda: predict_point("SELECT predict($1, 1, 2)", ["tumor"]),
+        lambda: run(tree, ["tumor"], registry()),
+        lambda: run(ranked, ["tumor"], registry()),
+        lambda: predict_columns(lookup, keys, TWO_KEYS, output, ["tumor"], registry()),
+    ):
+        with pytest.raises(FlinkmsError, match=r'model "tumor" takes \(double precision\[\]\), the statement') as caught:
+            ask()
+        assert (caught.value.sqlstate, caught.value.position is None) == ("42804", False)
+
+
+def predict_point(text: str, parameters: Sequence[Value]) -> object:
+    """What a batcher answers to one request. Raises its error."""
+    calls: list[Callable[[], None]] = []
+    results, done = collect()
+    Batcher(registry(), calls.append).submit(point(text), parameters, done)
+    calls.pop()()
+    if isinstance(results[0], Exception):
+        raise results[0]
+    return results[0]

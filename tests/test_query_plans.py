@@ -15,7 +15,7 @@ from flinkms_sql.query.cache import PlanCache
 from flinkms_sql.query.classify import LOAD_TEXT_MIN
 from flinkms_sql.query.flinkquery import read_flink_query
 from flinkms_sql.query.lexer import split
-from flinkms_sql.query.nodes import Literal, Parameter
+from flinkms_sql.query.nodes import Literal, Parameter, Predict
 from flinkms_sql.query.plan import JoinPlan, LocalPlan, ModelPlan, PointPlan, RelayPlan, StreamInsertPlan
 from flinkms_sql.query.rewrite.lookup_predict import split_conjunction
 from flinkms_sql.query.signatures import Catalog
@@ -84,15 +84,52 @@ def test_declared_types_that_do_not_convert(oid: int, sqlstate: str) -> None:
     assert (caught.value.sqlstate, caught.value.position) == (sqlstate, 26)
 
 
+def with_models(*inputs: tuple[SqlType, ...]) -> Catalog:
+    """The catalog with further models that take these."""
+    rec = CATALOG.model_signatures[0]
+    others = [replace(rec, name=f"other_{number}", inputs=tuple((f"a{at}", kind) for at, kind in enumerate(kinds)))
+              for number, kinds in enumerate(inputs)]  # fmt: skip
+    return Catalog(model_signatures=(*CATALOG.model_signatures, *others))
+
+
 def test_a_model_parameter_needs_models_of_one_signature() -> None:
-    other = replace(CATALOG.model_signatures[0], name="other", inputs=(("a", SqlType.STRING), ("b", SqlType.BIGINT)))
     with pytest.raises(FlinkmsError) as caught:
-        analyze("SELECT predict($1, $2, $3)", Catalog(model_signatures=(*CATALOG.model_signatures, other)))
+        analyze("SELECT predict($1, $2, $3)", with_models((SqlType.STRING, SqlType.BIGINT)))
     assert caught.value.sqlstate == "42P18"
-    twin = replace(CATALOG.model_signatures[0], name="twin", inputs=(("u", SqlType.BIGINT), ("b", SqlType.BIGINT)))
-    plan = analyze("SELECT predict($1, $2, $3)", Catalog(model_signatures=(*CATALOG.model_signatures, twin)))
+    plan = analyze("SELECT predict($1, $2, $3)", with_models((SqlType.BIGINT, SqlType.BIGINT)))
     assert isinstance(plan, PointPlan)
     assert plan.parameter_types == (SqlType.STRING, SqlType.BIGINT, SqlType.BIGINT)
+
+
+@pytest.mark.parametrize(
+    ("text", "oids", "types"),
+    [
+        ("SELECT predict($1, $2, $3)", (0, 21, 23), (SqlType.BIGINT, SqlType.BIGINT)),
+        ("SELECT predict($1, 1, 2)", (), (SqlType.BIGINT, SqlType.BIGINT)),
+        ("SELECT predict($1, 1, 2.5)", (), (SqlType.DOUBLE, SqlType.DOUBLE)),
+        ("SELECT predict($1, $2, $3)", (0, 701, 20), (SqlType.DOUBLE, SqlType.DOUBLE)),
+        ("SELECT predict($1, $2::text, $3)", (), (SqlType.STRING, SqlType.BIGINT)),
+        ("SELECT predict($1, u, i) FROM unnest($2::bigint[], $3::bigint[]) AS t (u, i)", (),
+         (SqlType.BIGINT, SqlType.BIGINT)),
+        ("SELECT predict($1, u, i) FROM (VALUES (1.5, 2)) AS t (u, i)", (), (SqlType.DOUBLE, SqlType.DOUBLE)),
+    ],
+)  # fmt: skip
+def test_a_model_parameter_means_the_models_that_its_arguments_fit_best(
+    text: str, oids: tuple[int, ...], types: tuple[SqlType, ...]
+) -> None:
+    catalog = with_models((SqlType.DOUBLE, SqlType.DOUBLE), (SqlType.STRING, SqlType.BIGINT))
+    plan = analyze(text, catalog, oids)
+    arguments = plan.arguments if isinstance(plan, PointPlan) else predict_of(plan).arguments
+    assert tuple(argument.type for argument in arguments) == types
+
+
+def predict_of(plan: object) -> Predict:
+    """The Predict node of a plan of one."""
+    assert isinstance(plan, ModelPlan)
+    node = plan.root
+    while not isinstance(node, Predict):
+        node = node.input
+    return node
 
 
 def test_a_parameter_only_postgres_can_type_stays_open() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -77,16 +76,24 @@ def unit(module: str) -> str | None:
     return parts[1] if parts[0] == "flinkms_sql" and len(parts) > 1 else None
 
 
-def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+@cache
+def nodes(path: str) -> list[ast.AST]:
+    """Every node of a file's tree: walking is most of what these tests do."""
+    return list(ast.walk(sources()[path]))
+
+
+@cache
+def imports(path: str) -> list[tuple[int, str]]:
     """(line, absolute module or name) of every import, wherever in the file it is."""
-    for node in ast.walk(tree):
+    found = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
+            found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"relative import in line {node.lineno}"
+            assert node.level == 0, f"relative import in line {node.lineno} of {path}"
             # ``from flinkms_sql import errors`` names the unit in the alias.
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+            found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return found
 
 
 def test_the_tree_is_there() -> None:
@@ -101,9 +108,9 @@ def test_every_unit_has_a_floor() -> None:
 
 def test_imports_go_down() -> None:
     wrong = []
-    for path, tree in sources().items():
+    for path in sources():
         own = unit(path)
-        for line, module in imports(tree):
+        for line, module in imports(path):
             other = unit(module)
             if other in floors() and own in floors() and own != other and floors()[other] >= floors()[own]:
                 wrong.append(f"{path}:{line} {own} imports {other}")
@@ -112,27 +119,27 @@ def test_imports_go_down() -> None:
 
 @pytest.mark.parametrize("package", RESTRICTED)
 def test_a_restricted_package_stays_where_it_belongs(package: str) -> None:
-    wrong = [f"{path}:{line}" for path, tree in sources().items() if not path.startswith(RESTRICTED[package] or ("-",))
-             for line, module in imports(tree) if module.split(".")[0] == package]
+    wrong = [f"{path}:{line}" for path in sources() if not path.startswith(RESTRICTED[package] or ("-",))
+             for line, module in imports(path) if module.split(".")[0] == package]
     assert wrong == []
 
 
 def test_pure_units_read_no_clock_socket_thread_or_environment() -> None:
     wrong = []
-    for path, tree in sources().items():
+    for path in sources():
         if not path.startswith(PURE) or path in IMPURE_ALLOWED:
             continue
-        wrong += [f"{path}:{line} {module}" for line, module in imports(tree)
+        wrong += [f"{path}:{line} {module}" for line, module in imports(path)
                   if module.split(".")[0] in IMPURE or tuple(module.split(".")[-2:]) in CLOCKS]
-        wrong += [f"{path}:{node.lineno} {node.value.id}.{node.attr}" for node in ast.walk(tree)
+        wrong += [f"{path}:{node.lineno} {node.value.id}.{node.attr}" for node in nodes(path)
                   if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
                   and (node.value.id, node.attr) in CLOCKS]
     assert wrong == []
 
 
 def test_udfs_know_nothing_of_ours() -> None:
-    wrong = [f"{path}:{line} {module}" for path, tree in sources().items() if path.startswith("udfs/")
-             for line, module in imports(tree) if module.startswith("flinkms_sql")]
+    wrong = [f"{path}:{line} {module}" for path in sources() if path.startswith("udfs/")
+             for line, module in imports(path) if module.startswith("flinkms_sql")]
     assert wrong == []
 
 
@@ -142,8 +149,8 @@ def test_files_are_short() -> None:
 
 
 def test_functions_are_short() -> None:
-    wrong = [f"{path}:{node.lineno} {node.name}: {count} lines" for path, tree in sources().items()
-             for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    wrong = [f"{path}:{node.lineno} {node.name}: {count} lines" for path in sources() for node in nodes(path)
+             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
              if (count := node.end_lineno - node.lineno + 1) > FUNCTION_LINES_MAX]
     assert wrong == []
 

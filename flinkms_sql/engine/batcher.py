@@ -159,7 +159,9 @@ class Batcher:
             if model is None:  # a NULL model predicts NULL
                 done(None, None)
                 return None
-            return self._registry.resolve(parse_address(str(model), position=point.position))
+            version = self._registry.resolve(parse_address(str(model), position=point.position))
+            version.check([argument.type for argument in point.plan.arguments], point.position)
+            return version
         except FlinkmsError as error:
             done(None, error)
             return None

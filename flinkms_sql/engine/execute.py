@@ -76,8 +76,8 @@ class _Run:
             case Now():
                 return self.now
 
-    def version(self, model: Model) -> LoadedVersion | None:
-        """The version a call means; None for a NULL parameter."""
+    def version(self, model: Model, types: Sequence[SqlType | None]) -> LoadedVersion | None:
+        """The version a call means, whose inputs have ``types``; None for a NULL parameter."""
         address = model
         if isinstance(address, Parameter):
             text = self.value(address)
@@ -87,7 +87,10 @@ class _Run:
         address = effective(address, self.as_of)
         if address not in self.resolved:
             self.resolved[address] = self.registry.resolve(address)
-        return self.resolved[address]
+        found = self.resolved[address]
+        if isinstance(model, Parameter):
+            found.check(types, model.position)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +119,12 @@ def run_node(
 
 
 def predict_columns(
-    model: Model, arguments: Sequence[Column], output: OutputColumn, parameters: Sequence[Value], registry: Registry, *,
-    as_of: int | None = None,
+    model: Model, arguments: Sequence[Column], types: Sequence[SqlType], output: OutputColumn,
+    parameters: Sequence[Value], registry: Registry, *, as_of: int | None = None,
 ) -> Column:  # fmt: skip
-    """One score for each row of the argument columns, which have the types of the model's inputs: a Lookup's."""
+    """One score for each row of the argument columns, which have ``types``, those of the model's inputs: a Lookup's."""
     shared = _Run(parameters=parameters, registry=registry, now=0, as_of=as_of, resolved={})
-    return _predict(shared.version(model), arguments, output, len(arguments[0]) if arguments else 1, ())
+    return _predict(shared.version(model, types), arguments, output, len(arguments[0]) if arguments else 1, ())
 
 
 def _run(node: Node, shared: _Run) -> _Rows:
@@ -140,7 +143,8 @@ def _run(node: Node, shared: _Run) -> _Rows:
             below = _run(node.input, shared)
             arguments = [_scalar(one, node.input.columns, below, shared) for one in node.arguments]
             positions = tuple(one.position for one in node.arguments)
-            score = _predict(shared.version(node.model), arguments, node.column, below.count, positions)
+            version = shared.version(node.model, [one.type for one in node.arguments])
+            score = _predict(version, arguments, node.column, below.count, positions)
             return _Rows(below.count, (*below.columns, score))
         case Filter():
             below = _run(node.input, shared)
@@ -203,17 +207,18 @@ def _series(node: GenerateSeries, shared: _Run) -> _Rows:
 def _ranking(node: RecommendScan | SimilarScan, shared: _Run) -> _Rows:
     key, k = shared.value(node.key), shared.value(node.k)
     item = node.columns[0].type
-    version = shared.version(node.model)
+    recommends = isinstance(node, RecommendScan)
+    version = shared.version(node.model, (node.key.type, item) if recommends else (None, item))
     if version is None or key is None or k is None:
         return _Rows(0, (column_of([], item), column_of([], SqlType.DOUBLE)))
-    what = "recommend" if isinstance(node, RecommendScan) else "similar"
+    what = "recommend" if recommends else "similar"
     if version.recommender is None:
         raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, f'model "{version.name}" has no {what}')
     if not isinstance(k, int) or k < 0:
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f"{what} of a negative number of rows",
                            position=node.k.position)  # fmt: skip
     try:
-        if isinstance(node, RecommendScan):
+        if recommends:
             keys, scores = version.recommender.recommend(version.view, key, k)
         else:
             keys, scores = version.recommender.similar(version.view, key, k)

@@ -6,29 +6,44 @@ replaced whole, so a reader on another thread sees the state before a change or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import LIVE, ModelAddress, format_moment
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.types import SqlType
 from udfs.model import Model, ModelView, Pointwise, Recommender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LoadedVersion:
-    """One version, ready to answer. ``recommender`` and ``pointwise`` are the model again, if it is one.
+    """One version, ready to answer, over arguments of the types ``inputs``.
 
-    ``position`` gives the log positions the view has reached, as text for EXPLAIN.
+    ``recommender`` and ``pointwise`` are the model again, if it is one. ``position`` gives the log positions the view has reached, as text for EXPLAIN.
     """
 
     name: str
     version: int
+    inputs: tuple[SqlType, ...]
     model: Model
     view: ModelView
     recommender: Recommender | None = None
     pointwise: Pointwise | None = None
     position: Callable[[], str] = lambda: ""
+
+    def check(self, types: Sequence[SqlType | None], at: int | None) -> None:
+        """Raise 42804, at position ``at``, when a statement whose model is a parameter was made for other arguments.
+
+        None: the statement has no such argument.
+        """
+        if len(types) == len(self.inputs) and all(kind in (None, own) for kind, own in zip(types, self.inputs)):
+            return
+        takes, given = (", ".join(kind.value.postgres for kind in kinds if kind) for kinds in (self.inputs, types))
+        raise FlinkmsError(
+            errors.DATATYPE_MISMATCH, f'model "{self.name}" takes ({takes}), the statement gives ({given})',
+            hint="Write the model's name instead of a parameter, or cast the arguments.", position=at,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,17 +7,22 @@ Must not know how a call is run. A call that does not fit is an error that shows
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import ModelAddress, parse_address
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.query.constants import Parameters, Written, coerce, read_constant
+from flinkms_sql.query.constants import Parameters, Written, coerce, natural_type, read_constant
 from flinkms_sql.query.cursor import Cursor
 from flinkms_sql.query.nodes import Constant, Model, OutputColumn, Parameter
 from flinkms_sql.query.scopes import Call
 from flinkms_sql.query.signatures import CatalogView, ModelSignature, Named
+from flinkms_sql.query.values import distance, widens
 from flinkms_sql.types import SqlType
+
+ColumnType = Callable[[int, int], SqlType | None]
+"""The type of the column that fills a range of tokens, as far as it is known."""
 
 K_DEFAULT = 10
 """How many rows recommend and similar give when they are not told."""
@@ -45,8 +50,14 @@ def signature_text(function: str, name: str, inputs: tuple[Named, ...]) -> str:
     return f"{function}('{name}'{arguments}{rest})"
 
 
-def bind_call(call: Call, cursor: Cursor, catalog: CatalogView, parameters: Parameters) -> BoundCall:
-    """The model that a call names and the signature that the call has to keep."""
+def bind_call(
+    call: Call, cursor: Cursor, catalog: CatalogView, parameters: Parameters,
+    column_type: ColumnType = lambda _start, _end: None,
+) -> BoundCall:  # fmt: skip
+    """The model that a call names and the signature that the call has to keep.
+
+    ``column_type`` helps to tell the models apart that a call could mean whose model is a parameter.
+    """
     position = cursor.tokens[call.start].position
     written = read_constant(Cursor(cursor.text, cursor.tokens, *call.arguments[0]), parameters)
     if written is None or written.kind not in ("text", "parameter"):
@@ -62,7 +73,8 @@ def bind_call(call: Call, cursor: Cursor, catalog: CatalogView, parameters: Para
             raise FlinkmsError(errors.DATATYPE_MISMATCH, f"the model of {call.function} must be a text",
                                position=written.position)  # fmt: skip
         model: Model = Parameter(number=written.number, type=SqlType.STRING, position=written.position)
-        return _bind(call.function, model, _common(call.function, count, catalog, position), position)
+        known = [_known_type(cursor, *argument, parameters, column_type) for argument in call.arguments[1:]]
+        return _bind(call.function, model, _common(call.function, known, catalog, position), position)
     address = parse_address(str(written.value), position=written.position)
     signature = find_model(address, catalog, written.position)
     bound = _bind(call.function, address, signature, position)
@@ -119,33 +131,59 @@ def _bind(function: str, model: Model, signature: ModelSignature, position: int)
     return BoundCall(function=function, model=model, name=name, inputs=inputs, columns=columns, position=position)
 
 
-def _common(function: str, count: int, catalog: CatalogView, position: int) -> ModelSignature:
-    """What all models have in common that a call with this many arguments could mean; its name is empty.
+def _known_type(
+    cursor: Cursor, start: int, end: int, parameters: Parameters, column_type: ColumnType
+) -> SqlType | None:
+    """The type of an argument, before it is known what type it should have."""
+    written = read_constant(Cursor(cursor.text, cursor.tokens, start, end), parameters)
+    return column_type(start, end) if written is None else natural_type(written, parameters)
 
-    The parameter's value is only known when the statement runs, its argument types have to be known before.
+
+def _common(
+    function: str, known: Sequence[SqlType | None], catalog: CatalogView, position: int
+) -> ModelSignature:
+    """What all models have in common that a call with these arguments could mean; its name is empty.
+
+    The model's name is only known when the statement runs, its argument types have to be known before. Of models that
+    differ, those come closest whose types the arguments already have, as with PostgreSQL's overloaded functions (its
+    documentation, "Function Type Resolution").
     """
-    models = [model for model in catalog.models() if _may_mean(function, count, model)]
-    shapes = {(tuple(kind for _, kind in model.inputs), tuple(kind for _, kind in model.outputs)) for model in models}
+    models = [model for model in catalog.models() if _may_mean(function, known, model)]
     if not models:
-        raise FlinkmsError(errors.UNDEFINED_FUNCTION, f"there is no model whose {function} takes {count} arguments",
+        raise FlinkmsError(errors.UNDEFINED_FUNCTION, f"there is no model whose {function} takes {_described(known)}",
                            position=position)  # fmt: skip
+    distances = [_distance(known, model) for model in models]
+    models = [model for model, away in zip(models, distances, strict=True) if away == min(distances)]
+    shapes = {(tuple(kind for _, kind in model.inputs), tuple(kind for _, kind in model.outputs)) for model in models}
     if len(shapes) > 1:
         raise FlinkmsError(
             "42P18",
             f"could not determine the argument types of {function}",
-            hint="Models of different signatures fit this call: write the model's name instead of a parameter.",
+            hint="Models of different signatures fit this call: write the model's name instead of a parameter, "
+                 "or cast its arguments.",
             position=position,
-        )
+        )  # fmt: skip
     first = models[0]
     same = all(model.inputs == first.inputs for model in models)
     inputs = first.inputs if same else tuple((f"argument_{at}", kind) for at, (_, kind) in enumerate(first.inputs, 1))
     return replace(first, name="", inputs=inputs)
 
 
-def _may_mean(function: str, count: int, model: ModelSignature) -> bool:
+def _may_mean(function: str, known: Sequence[SqlType | None], model: ModelSignature) -> bool:
     if function == "predict":
-        return len(model.inputs) == count and len(model.outputs) == 1
-    return model.recommends and len(model.inputs) == 2 and 1 <= count <= 2
+        fits = len(model.inputs) == len(known) and len(model.outputs) == 1
+    else:
+        fits = model.recommends and len(model.inputs) == 2 and 1 <= len(known) <= 2
+    return fits and all(kind is None or widens(kind, target) for kind, (_, target) in zip(known, model.inputs))
+
+
+def _distance(known: Sequence[SqlType | None], model: ModelSignature) -> int:
+    return sum(distance(kind, target) for kind, (_, target) in zip(known, model.inputs) if kind is not None)
+
+
+def _described(known: Sequence[SqlType | None]) -> str:
+    types = ", ".join("unknown" if kind is None else kind.value.postgres for kind in known)
+    return f"{_count(len(known), len(known))} ({types})"
 
 
 def bind_argument(written: Written, at: int, call: BoundCall, parameters: Parameters) -> Constant:

@@ -215,6 +215,13 @@ class _Select:
             raise NotSimple
         return found[0]
 
+    def column_type(self, start: int, end: int) -> SqlType | None:
+        """Type of the source's column that fills a range, as far as it is known."""
+        if start in self.calls:
+            return None
+        index = self.find_column(start, end)
+        return None if index is None or self.source is None else self.source.columns[index].type
+
     def add_prediction(self, call: Call) -> int:
         """Number of the prediction a call asks for; two calls of the same text are one."""
         texts = tuple(token.text for token in self.tokens[call.start : call.end])
@@ -223,7 +230,8 @@ class _Select:
                 return index
         if call.function != "predict":
             raise NotSimple
-        bound = bind_call(call, self.cursor(call.start, call.end), self.catalog, self.parameters)
+        cursor = self.cursor(call.start, call.end)
+        bound = bind_call(call, cursor, self.catalog, self.parameters, self.column_type)
         prediction = _Prediction(bound, [], texts)
         for at, (first, last) in enumerate(call.arguments[1:]):
             prediction.arguments.append(self.bind_argument(bound, at, first, last))
@@ -272,13 +280,13 @@ class _Select:
         written = read_constant(self.cursor(places[0] + 1, end), self.parameters)
         if index is None or written is None:
             raise NotSimple
-        kind = self.column_type(index)
+        kind = self.type_of(index)
         operand = coerce(written, kind, self.parameters) if kind is not None and not kind.is_array else None
         if operand is None or (kind is SqlType.STRING and operator not in ("=", "<>")):
             raise NotSimple  # the order of texts is a collation's
         return index, operator, operand, self.tokens[start].position
 
-    def column_type(self, index: int) -> SqlType | None:
+    def type_of(self, index: int) -> SqlType | None:
         width = self.source_width()
         if self.source is not None and index < width:
             return self.source.columns[index].type
@@ -294,7 +302,7 @@ class _Select:
             down = self.tokens[last - 1].word == "DESC"
             last -= down or self.tokens[last - 1].word == "ASC"
             index = self.order_column(first, last)
-            if index is not None and self.column_type(index) in (None, SqlType.STRING, SqlType.BYTES):
+            if index is not None and self.type_of(index) in (None, SqlType.STRING, SqlType.BYTES):
                 raise NotSimple  # the order of texts is a collation's
             if index is not None:
                 keys.append((index, down, down if nulls is None else nulls, position))

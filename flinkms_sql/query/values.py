@@ -61,6 +61,15 @@ def widens(source: SqlType, target: SqlType) -> bool:
     return target in _WIDENS_TO.get(source, ())
 
 
+def distance(source: SqlType, target: SqlType) -> int:
+    """How far a conversion that PostgreSQL applies by itself goes: 0 none, 1 among integers or floats, 2 between."""
+    if source is target:
+        return 0
+    if source.is_array and target.is_array:
+        source, target = _ELEMENTS[source], _ELEMENTS[target]
+    return 1 if (source in _FLOATS) == (target in _FLOATS) else 2
+
+
 def widen(value: object, source: SqlType, target: SqlType) -> object:
     """A value of ``source`` as ``target``, which it must widen to."""
     if value is None or source is target:

@@ -149,7 +149,8 @@ async def _step(
         return run_node(session, step.source, portal.values)
     arguments = await _collect(link, step, described, bind)
     registry = session.frontend.services.registry
-    scores = predict_columns(step.model, arguments, step.output, portal.values, registry, as_of=as_of(session))
+    scores = predict_columns(step.model, arguments, [one.type for one in step.arguments], step.output, portal.values,
+                             registry, as_of=as_of(session))  # fmt: skip
     return [*arguments, scores]
 
 

@@ -18,6 +18,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.frame import Position
 from flinkms_sql.modellog.replica import VersionReplica
 from flinkms_sql.serving.views import pointers_of
+from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
 
 logger = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ def load_version(record: VersionRecord) -> tuple[LoadedVersion, VersionReplica]:
     model = configure(version.algorithm, version.options, version.input_types)
     return LoadedVersion(
         name=record.model, version=record.version, model=model, view=replica,
+        inputs=tuple(SqlType[name] for name in version.input_types),
         recommender=model if hasattr(type(model), "recommend") else None,
         pointwise=model if hasattr(type(model), "predict_one") else None,
         position=lambda: json.dumps(replica.positions),

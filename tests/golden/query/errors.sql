@@ -78,7 +78,7 @@ Relational: SELECT flinkms_lookup_1.predict FROM (SELECT 1) AS flinkms_one LEFT 
 
 SELECT predict($1, $2, $3, $4)
 ---
-ERROR 42883: there is no model whose predict takes 3 arguments
+ERROR 42883: there is no model whose predict takes 3 arguments (unknown, unknown, unknown)
 LINE: SELECT predict($1, $2, $3, $4)
              ^
 

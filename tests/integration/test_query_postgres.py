@@ -22,7 +22,7 @@ from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.lexer import Kind, tokenize
 from flinkms_sql.query.plan import Fold, JoinPlan, Lookup, ModelPlan, PointPlan, ResultParameter, ShowPlan
 from flinkms_sql.types import BY_OID, SqlType
-from tests.query_catalog import CATALOG
+from tests.query_catalog import CATALOG, input_types
 from udfs.block import Column
 
 pytestmark = pytest.mark.integration
@@ -129,7 +129,8 @@ class Summing:
 def registry() -> Registry:
     found, model = Registry(), Summing()
     for name in ("rec", "tumor"):
-        found.load(LoadedVersion(name=name, version=1, model=model, view=None, recommender=model))  # type: ignore[arg-type]
+        found.load(LoadedVersion(name=name, version=1, inputs=input_types(name), model=model, view=None,
+                                 recommender=model))  # type: ignore[arg-type]  # fmt: skip
     found.point({name: Pointers(versions=frozenset({1}), aliases={"live": 1}) for name in ("rec", "tumor")})
     return found
 
@@ -177,7 +178,7 @@ def answer(connection: psycopg.Connection, text: str, parameters: tuple[object, 
         case PointPlan():
             values = [parameters[a.number - 1] if hasattr(a, "number") else a.value for a in plan.arguments]
             columns = [column_of([value], a.type) for value, a in zip(values, plan.arguments, strict=True)]
-            found = predict_columns(plan.model, columns, plan.column, parameters, REGISTRY)
+            found = predict_columns(plan.model, columns, [a.type for a in plan.arguments], plan.column, parameters, REGISTRY)
             return [plan.column.name], [plan.column.type.value.oid], [(value,) for value in bare(found)]
         case ModelPlan():
             result = run(plan, parameters, REGISTRY)
@@ -201,7 +202,7 @@ def join(connection: psycopg.Connection, plan: JoinPlan, parameters: tuple[objec
                     column_of([tuple(row[at]) if column.type.is_array else row[at] for row in rows], column.type)
                     for at, column in enumerate(step.arguments)
                 ]
-                columns = (*arguments, predict_columns(step.model, arguments, step.output, parameters, REGISTRY))
+                columns = (*arguments, predict_columns(step.model, arguments, [a.type for a in step.arguments], step.output, parameters, REGISTRY))
         values += [sent(column, parameter) for column, parameter in zip(columns, step.parameters, strict=True)]
     cursor = connection.execute(plan.statement, values)
     assert cursor.description is not None
@@ -255,7 +256,7 @@ def test_writes_with_predictions(connection: psycopg.Connection) -> None:
                 if isinstance(step, Lookup):
                     rows = connection.execute(step.collect).fetchall()
                     arguments = [column_of([row[at] for row in rows], SqlType.BIGINT) for at in range(2)]
-                    columns = (*arguments, predict_columns(step.model, arguments, step.output, (), REGISTRY))
+                    columns = (*arguments, predict_columns(step.model, arguments, [a.type for a in step.arguments], step.output, (), REGISTRY))
                 else:
                     columns = run_node(step.source, (), REGISTRY).columns
                 values += [sent(c, parameter) for c, parameter in zip(columns, step.parameters, strict=True)]

@@ -30,7 +30,7 @@ def test_the_codec_agrees_with_the_vectors_and_partitions_keep_their_laws(tmp_pa
     assert "warning:" not in warnings, warnings
     logging = class_path[1].parent.glob("log4j-*.jar")
     command = [build.find_jdk() / "bin/java", "-ea", "-cp", os.pathsep.join(map(str, [classes, *class_path, *logging])),
-               "org.flinkms.connector.format.FormatTest", Path(__file__).parent / "vectors", scratch]
+               "org.flinkms.connector.format.FormatTest", Path(__file__).parents[1] / "vectors", scratch]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=RUN_SECONDS_MAX)
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stdout + done.stderr
 

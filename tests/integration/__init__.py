@@ -1,0 +1,1 @@
+"""Tests that need a JVM, sockets or a real PostgreSQL."""
