@@ -18,7 +18,7 @@ import numpy as np
 
 from udfs.als_fit import Settings, fit_factors
 from udfs.block import Column
-from udfs.deltas import clipped, damped, sum_by_key
+from udfs.deltas import Groups, clipped, damped
 from udfs.metrics import MetricFunction, mae, rmse
 from udfs.model import (
     ArgumentError,
@@ -215,17 +215,20 @@ class Als:
 
     def _push(self, side: int, keys: np.ndarray, own: np.ndarray, other: np.ndarray, error: np.ndarray) -> Push:
         """Deltas of one side: ``own`` rows (float32[n, width]) observed with ``other`` ones and an ``error`` each."""
-        own, other = own.astype(np.float64), other.astype(np.float64)
-        shrinkage, constant_one = self.shrinkages[side], own.shape[1] - 1 - side
-        gradients = error[:, None] * other - shrinkage * own
-        gradients[:, constant_one] = 0.0
-        curvatures = np.vecdot(other, other) + shrinkage
-        unique, counts, (sums, curvature) = sum_by_key(keys, gradients, curvatures[:, None])
+        groups, shrinkage, constant_one = Groups(keys), self.shrinkages[side], own.shape[1] - 1 - side
+        other, counts = other.astype(np.float64), groups.counts[:, None]
+        # A key's own row is the same in all of its observations.
+        sums = groups.sums(error, other)
+        sums -= shrinkage * counts * own[groups.first]
+        sums[:, constant_one] = 0.0
+        curvature = groups.sums(np.vecdot(other, other), np.ones((len(keys), 1))) + shrinkage * counts
         with np.errstate(over="ignore", invalid="ignore"):
             steps = damped(sums, curvature, self.learning_rates[side])
             deltas = clipped(steps, self.gradient_clip).astype(np.float32)
+        if np.isfinite(deltas).all():
+            return Push(table=SIDES[side], keys=groups.unique, counts=groups.counts, deltas=deltas)
         kept = np.isfinite(deltas).all(1)
-        return Push(table=SIDES[side], keys=unique[kept], counts=counts[kept], deltas=deltas[kept])
+        return Push(table=SIDES[side], keys=groups.unique[kept], counts=groups.counts[kept], deltas=deltas[kept])
 
     def recommend(self, view: ModelView, key: object, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k items with the highest scores for user ``key``; see Recommender.recommend."""

@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 LIVE_INTERVAL_S = 0.5
 """Seconds between looks at which version is live: how long learning may go on with one that was just replaced."""
 
+PUSH = {"merge": "add", "sink.flush-interval": "0 ms"}
+"""A bundle holds what a whole batch adds to each key: waiting for another one to be written with it only costs time."""
+
 
 class _VersionMoved(Exception):
     """Another version is live: learn on that one from here."""
@@ -102,7 +105,7 @@ def _submit(job: JobRecord, live: VersionRecord, context: JobContext) -> JobReco
         workspace.create_function("learn", learn_function(live.path))
         observations = workspace.with_wake_row(workspace.typed(job.query, [*types, SqlType.DOUBLE]))
         workspace.create_view("deltas", workspace.applied("learn", observations, "bundle"))
-        workspace.create_table("model_push", [("bundle", SqlType.BYTES)], {"path": live.path, "merge": "add"})
+        workspace.create_table("model_push", [("bundle", SqlType.BYTES)], {"path": live.path, **PUSH})
         context.record_submission(job, flink_job_id, version=live.version, options={**job.options, "restore": restore})
         workspace.submit("learn")
     return context.store.job(job.id)

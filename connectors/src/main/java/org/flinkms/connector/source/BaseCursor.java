@@ -15,9 +15,6 @@ import java.io.IOException;
  * <p>Base and log of one key pass through one reader, so that no update can overtake the row it updates.
  */
 final class BaseCursor implements SplitCursor {
-    /** Base rows after which the reader may turn to another split. */
-    private static final int BATCH_ROWS = 1024;
-
     private final TableLayout layout;
     private final PartitionSplit split;
     private final int partition;
@@ -46,11 +43,6 @@ final class BaseCursor implements SplitCursor {
             }
         }
         return log.next();
-    }
-
-    @Override
-    public boolean isAtFrameEnd() {
-        return row < base.rows() ? row % BATCH_ROWS == 0 : log.isAtFrameEnd();
     }
 
     @Override

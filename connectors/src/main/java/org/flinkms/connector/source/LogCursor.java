@@ -62,11 +62,6 @@ final class LogCursor implements SplitCursor {
     }
 
     @Override
-    public boolean isAtFrameEnd() {
-        return entry == null;
-    }
-
-    @Override
     public boolean isFinished() {
         return entry == null && log.isFinished();
     }

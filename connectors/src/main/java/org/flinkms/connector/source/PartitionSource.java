@@ -35,7 +35,7 @@ public final class PartitionSource implements Source<RowData, PartitionSplit, En
 
     @Override
     public SourceReader<RowData, PartitionSplit> createReader(SourceReaderContext context) {
-        return new PartitionSourceReader(context, table, config, limit);
+        return new PartitionSourceReader(context, table, config, limit, PartitionSourceReader.POLL_ROWS_MAX);
     }
 
     @Override

@@ -40,10 +40,18 @@ final class PartitionSourceReader implements SourceReader<RowData, PartitionSpli
         }
     }
 
+    /**
+     * Rows that one poll hands on when there are as many: some milliseconds' worth, which is how long a checkpoint or a
+     * timer may wait. Between two polls the Python operator may close its bundle; it closes few large ones of a backlog
+     * and a small one of a single row.
+     */
+    static final int POLL_ROWS_MAX = 8192;
+
     private final SourceReaderContext context;
     private final ScanTable table;
     private final ScanConfig config;
     private final long limit;
+    private final int pollRows;
     private final Counter rowsIn;
 
     /** Splits that came since the last poll: they get their output there, where the output is at hand. */
@@ -61,12 +69,13 @@ final class PartitionSourceReader implements SourceReader<RowData, PartitionSpli
     private CompletableFuture<Void> available = CompletableFuture.completedFuture(null);
     private ScheduledExecutorService timer;
 
-    /** {@code limit}: rows after which a bounded reader may stop. */
-    PartitionSourceReader(SourceReaderContext context, ScanTable table, ScanConfig config, long limit) {
+    /** {@code limit}: rows after which a bounded reader may stop; {@code pollRows}: rows a poll may hand on. */
+    PartitionSourceReader(SourceReaderContext context, ScanTable table, ScanConfig config, long limit, int pollRows) {
         this.context = context;
         this.table = table;
         this.config = config;
         this.limit = limit;
+        this.pollRows = pollRows;
         this.rowsIn = context.metricGroup().getIOMetricGroup().getNumRecordsInCounter();
     }
 
@@ -89,10 +98,12 @@ final class PartitionSourceReader implements SourceReader<RowData, PartitionSpli
         }
         for (int tries = active.size(); tries > 0 && !active.isEmpty(); tries--) {
             current %= active.size();
-            if (emitNext(active.get(current))) {
+            Active split = active.get(current);
+            if (emitRows(split)) {
+                current++;
                 return InputStatus.MORE_AVAILABLE;
             }
-            if (active.get(current).cursor.isFinished()) {
+            if (split.cursor.isFinished()) {
                 finish(active.remove(current), output);
             } else {
                 current++;
@@ -101,18 +112,19 @@ final class PartitionSourceReader implements SourceReader<RowData, PartitionSpli
         return nothingNow(output);
     }
 
-    private boolean emitNext(Active split) throws IOException {
-        RowData row = split.paused ? null : split.cursor.next();
-        if (row == null) {
-            return false;
+    private boolean emitRows(Active split) throws IOException {
+        int rows = 0;
+        while (rows < pollRows && emitted < limit && !split.paused) {
+            RowData row = split.cursor.next();
+            if (row == null) {
+                break;
+            }
+            split.output.collect(row);
+            rows++;
+            emitted++;
         }
-        rowsIn.inc();
-        emitted++;
-        split.output.collect(row);
-        if (split.cursor.isAtFrameEnd()) {
-            current++;
-        }
-        return true;
+        rowsIn.inc(rows);
+        return rows > 0;
     }
 
     private void openAdded(ReaderOutput<RowData> output) throws IOException {

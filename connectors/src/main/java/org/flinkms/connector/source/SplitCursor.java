@@ -13,9 +13,6 @@ interface SplitCursor extends Closeable {
     @Nullable
     RowData next() throws IOException;
 
-    /** Whether this is a good moment to turn to another split: the last row was the last of its frame. */
-    boolean isAtFrameEnd();
-
     /** Whether a bounded split has no more rows. */
     boolean isFinished();
 

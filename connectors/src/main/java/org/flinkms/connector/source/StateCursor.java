@@ -114,11 +114,6 @@ final class StateCursor implements SplitCursor {
     }
 
     @Override
-    public boolean isAtFrameEnd() {
-        return false;
-    }
-
-    @Override
     public boolean isFinished() {
         return finished;
     }

@@ -29,7 +29,7 @@ final class ReaderHarness implements AutoCloseable, SourceReaderContext, ReaderO
 
     ReaderHarness(TableLayout layout, Map<String, String> options, List<PartitionSplit> splits) {
         ScanConfig config = ScanConfig.from(Configuration.fromMap(options), new Configuration());
-        reader = new PartitionSourceReader(this, new ScanTable(layout), config, Long.MAX_VALUE);
+        reader = new PartitionSourceReader(this, new ScanTable(layout), config, Long.MAX_VALUE, 1);
         reader.start();
         reader.addSplits(splits);
     }
