@@ -40,6 +40,7 @@ def run_jobs(settings: Settings) -> None:
     from flinkms_sql.jobs.environment import FlinkTarget
     from flinkms_sql.jobs.launcher import write_launcher
     from flinkms_sql.jobs.runner import run
+    from flinkms_sql.jobs.upkeep import keep_up
 
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,6 +51,8 @@ def run_jobs(settings: Settings) -> None:
     checkpoints.mkdir(parents=True, exist_ok=True)
     address = settings.flink or ""
     with closing(PostgresStore(control_dsn(settings))) as store:
+        threading.Thread(target=keep_up, args=(store, stopping), kwargs={"keep_s": settings.log_retention_s},
+                         name="upkeep", daemon=True).start()
         run(JobContext(
             store=store, cluster=Cluster(address), warehouse=settings.warehouse, stopping=stopping,
             target=FlinkTarget(address=address, checkpoints=checkpoints, python=launcher),

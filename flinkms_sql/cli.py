@@ -101,6 +101,8 @@ def _common() -> argparse.ArgumentParser:
     group.add_argument("--taskmanager-memory-mb", type=_checked(settings.memory_mb), metavar="MB",
                        help=f"default {default.taskmanager_memory_mb}, without its Python workers")
     group.add_argument("--task-slots", type=_checked(settings.slots), metavar="N", help=f"default {default.task_slots}")
+    group.add_argument("--log-retention-s", type=_checked(settings.seconds), metavar="S",
+                       help=f"how long superseded model files stay; default {default.log_retention_s}, a day")
     return common
 
 

@@ -49,6 +49,9 @@ class Settings:
     task_slots: int = 8
     """Pipelines that run at once: four standing jobs of parallelism 2, or bulk jobs beside fewer of them."""
 
+    log_retention_s: int = 86_400
+    """Seconds for which bases and log segments of models stay after a compaction has made them superfluous."""
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Defaults overridden by FLINKMS_<FIELD> variables. Raises FlinkmsError 22023 naming the variable."""
@@ -119,6 +122,14 @@ def slots(text: str) -> int:
     return number
 
 
+def seconds(text: str) -> int:
+    """A duration in seconds. Raises ValueError."""
+    number = int(text)
+    if not 60 <= number <= 10 * 365 * 86_400:
+        raise ValueError("a retention is 60 s to ten years, in seconds")
+    return number
+
+
 def endpoint(text: str) -> str:
     """A host:port. Raises ValueError."""
     host, colon, port = text.rpartition(":")
@@ -131,6 +142,7 @@ def endpoint(text: str) -> str:
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "data_dir": Path, "host": str, "port": port_number, "control_dsn": str, "flink": endpoint, "password_file": Path,
     "jobmanager_memory_mb": memory_mb, "taskmanager_memory_mb": memory_mb, "task_slots": slots,
+    "log_retention_s": seconds,
 }
 
 

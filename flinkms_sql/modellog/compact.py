@@ -60,6 +60,24 @@ def compact(
         return name
 
 
+def sizes(path: Path) -> tuple[int, int]:
+    """(bytes of the current base, bytes of the log past it that are committed). Raises FlinkmsError 58030, XX001."""
+    name, contained = read_manifest(path)
+    log = 0
+    for partition, end in _committed(path).items():
+        segments = Segments(path / "log" / partition)
+        segments.scan()
+        begin = contained.get(partition, Position(0, 0))
+        for link in segments.chain():
+            if begin.epoch <= link.epoch <= end.epoch:
+                last = end.offset if link.epoch == end.epoch else link.end or 0
+                log += max(last - (begin.offset if link.epoch == begin.epoch else 0), 0)
+    try:
+        return sum(file.stat().st_size for file in (path / name).iterdir()), log
+    except OSError as error:
+        raise io_error(error, path / name, "read") from error
+
+
 def retire(path: Path, now: float, keep_s: float) -> list[Path]:
     """Delete bases that stopped being current over ``keep_s`` seconds before ``now`` (seconds since 1970-01-01 UTC),
     and segments as old that the oldest base which is left contains wholly; the paths that were deleted.

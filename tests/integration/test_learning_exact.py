@@ -19,7 +19,8 @@ import pytest
 from typing_extensions import Self
 
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.modellog.base import map_rows, open_current, read_keys
+from flinkms_sql.jobs.upkeep import keep_up_version
+from flinkms_sql.modellog.base import map_rows, read_base, read_keys
 from flinkms_sql.modellog.frame import UPSERT
 from flinkms_sql.modellog.partition import PartitionReader, Superseded
 from flinkms_sql.modellog.replica import VersionReplica
@@ -158,6 +159,39 @@ def test_the_same_after_killing_the_task_manager_twice_in_the_middle(deployment:
         assert check(version, events, [one, other]) >= 3, "every kill begins an epoch"
 
 
+def test_the_same_while_the_log_is_compacted_under_a_job_that_is_killed(deployment: Deployment, events: Events):
+    with learning(deployment, "exact_compacted") as (stream, version), Reader(version) as one, Reader(version) as other:
+        with pushing(stream, events), replica_of(version) as replica, compacting(version) as bases:
+            wait_for(lambda: learned(replica) > 0.4 * EVENTS, "events to be learned", WAIT_S_MAX)
+            healed(deployment, "flink-taskmanager", kill(deployment, "flink-taskmanager"))
+        assert len(bases) >= 4, "both tables are compacted more than once"
+        check(version, events, [one, other])
+        late = VersionReplica(version)
+        while late.poll():
+            pass
+        check_every_delta(late, events.keys)
+        late.close()
+
+
+@contextmanager
+def compacting(version: Path) -> Iterator[list[str]]:
+    """Compact whatever has been committed, again and again; the bases that were made. Nothing is deleted."""
+    made: list[str] = []
+    stopping = threading.Event()
+
+    def run() -> None:
+        while not stopping.wait(0.5):
+            made.extend(keep_up_version(version, keep_s=3600, log_bytes_min=1))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield made
+    finally:
+        stopping.set()
+        thread.join()
+
+
 def check(version: Path, events: Events, readers: list[Reader]) -> int:
     """Every law; the newest epoch of any partition."""
     with replica_of(version) as replica:
@@ -175,8 +209,8 @@ def check(version: Path, events: Events, readers: list[Reader]) -> int:
 
 
 def reference(table: Path, partitions: int) -> dict[int, tuple[int, bytes]]:
-    """Key -> (sequence, row) after the base and every surviving frame."""
-    base, _ = open_current(table)
+    """Key -> (sequence, row) after the first base and every surviving frame."""
+    base = read_base(table / "base-000001")
     state = {key: (0, row.tobytes()) for key, row in zip(read_keys(base).tolist(), map_rows(base), strict=False)}
     for number in range(partitions):
         reader = PartitionReader(table / "log" / f"p{number}", UPSERT, None)

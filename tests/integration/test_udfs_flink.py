@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,6 +14,15 @@ from udfs.generate import PlantedRatings
 from udfs.training import TrainConfig
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """A local Flink runs its workers here, and sets variables that no process started later should inherit."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def _run(config: TrainConfig, blocks: list[bytes], path: str) -> list[bytes]:
