@@ -4,6 +4,7 @@ BLAS gets one thread: its matrices are small here, and threads that spin for eac
 make a fit of 0.1 s take 3 s. It has to be set before numpy is imported.
 """
 
+import gc
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -11,6 +12,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pytest
 
 from tests.deployment import deployed
+
+GC_THRESHOLDS = (100_000, 20, 100)
+"""Collections are most of the time of a short test beside a thousand others."""
+
+gc.set_threshold(*GC_THRESHOLDS)
+
+
+def pytest_collection_finish() -> None:
+    """Leave thousands of collected tests out of every garbage collection."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
