@@ -2,6 +2,7 @@
 # Needs only Python 3.10-3.12, make and a JDK 11-21.
 
 BIN := .venv/bin
+SPARK := .venv/spark
 UV := uv==0.13.9
 PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
@@ -37,7 +38,7 @@ fast: build
 lint: build
 	$(BIN)/ruff check .
 
-bench: build .venv/bench
+bench: build $(if $(filter train,$(BENCH)),$(SPARK)/ready)
 	@test -n "$(BENCH)" || { echo "usage: make bench BENCH=predict|recommend|freshness|learn|score|train"; exit 2; }
 	$(BIN)/python -m tests.bench $(BENCH)
 
@@ -57,9 +58,10 @@ $(JAR): .venv/ready connectors/build.py $(JAVA_SOURCES)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-# Spark is only a peer to be measured beside us, and is larger than all the rest.
-.venv/bench: .venv/ready
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.lock -e '.[bench]'
+# Spark is only a peer to be measured beside us, and needs another py4j than Flink does.
+$(SPARK)/ready: .venv/ready tests/bench/spark.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SPARK)
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(SPARK)/bin/python -r tests/bench/spark.txt
 	@touch $@
 
 lock:

@@ -6,20 +6,18 @@ What it measures at this size means nothing. They cannot rot unseen.
 from __future__ import annotations
 
 import json
-import os
-from importlib.util import find_spec
 
 import pytest
 
 from tests.bench.__main__ import NAMES, main
+from tests.bench.train import SPARK_PYTHON
 
 pytestmark = pytest.mark.bench
 
-HAS_SPARK = "FLINKMS_SPARK_PYTHON" in os.environ or find_spec("pyspark") is not None
-
 
 @pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.skipif(name == "train" and not HAS_SPARK, reason="pyspark is not installed"))
+    pytest.param(name, marks=pytest.mark.skipif(name == "train" and not SPARK_PYTHON.exists(),
+                                                 reason="make bench BENCH=train installs Spark"))
     for name in NAMES
 ])  # fmt: skip
 def test_small(name: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,8 @@
 """The peer of train: Spark MLlib's ALS on local[2], in a process of its own.
 
 Arguments: training file, held-out file, output file, rank, iterations, regularization. The output is the held-out rows'
-predictions, NaN where Spark has none, as a numpy file; the last line on standard output is JSON of seconds. Run by the
-Python in FLINKMS_SPARK_PYTHON, else by the one that runs the benchmark, which then needs pyspark (extra ``bench``).
+predictions, NaN where Spark has none, as a numpy file; the last line on standard output is JSON of seconds. Run by
+the Python of an environment of its own (spark.txt): Spark and Flink need different versions of py4j.
 """
 
 from __future__ import annotations

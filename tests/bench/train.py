@@ -10,7 +10,6 @@ the mean of the training ratings; its RMSE without those rows is given too. Spar
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,9 @@ from tests.bench.ratings import Ratings, Split
 from tests.bench.report import Goal, Report, Table, hash_of
 from tests.bench.statements import queries, script
 from tests.deployment import Deployment, deployed
+
+SPARK_PYTHON = Path(sys.prefix) / "spark" / "bin" / "python"
+"""Where ``make bench BENCH=train`` installs Spark."""
 
 SPARK_REGULARIZATION = 0.1
 
@@ -96,14 +98,14 @@ def predict(deployment: Deployment, held_out: Ratings) -> np.ndarray:
 def spark(folder: Path, split: Split, scale: Scale) -> Peer:
     """One run of Spark, in a process of its own."""
     output = folder / "spark.npy"
-    command = [os.environ.get("FLINKMS_SPARK_PYTHON", sys.executable), peer_spark.__file__, str(folder / "training.csv"),
+    command = [str(SPARK_PYTHON), peer_spark.__file__, str(folder / "training.csv"),
                str(folder / "held_out.csv"), str(output), str(scale.rank), str(scale.iterations),
                str(SPARK_REGULARIZATION)]
     began = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     process_s = time.perf_counter() - began
     if done.returncode != 0:
-        raise RuntimeError(f"Spark failed; is pyspark installed (extra bench)?\n{done.stderr[-4000:]}")
+        raise RuntimeError(f"Spark failed; make bench BENCH=train installs it.\n{done.stderr[-4000:]}")
     found = np.load(output)
     truth, predicted = found[:, 2], found[:, 3]
     cold = np.isnan(predicted)
