@@ -6,6 +6,7 @@ import pytest
 
 from flinkms_sql.pgwire import frontend
 from flinkms_sql.pgwire import messages as m
+from flinkms_sql.server import hotpath, shapes
 from tests.server_client import (
     POINT,
     Client,
@@ -153,3 +154,22 @@ async def test_as_of_is_minded(client: Client):
         assert error(await client.ask("SELECT predict('rec', 4, 7)"))[0] == "55000"
     await client.ask("RESET flinkms.as_of")
     assert "DataRow" in kinds(await client.say(*hot))
+
+
+def test_what_is_no_point_prediction_is_not_read_twice(monkeypatch):
+    read = []
+    monkeypatch.setattr(hotpath, "read_series", lambda data: read.append(data) or shapes.read_series(data))
+
+    async def go() -> None:
+        client = Client(make_frontend())
+        await client.start()
+        await begin_statement(client, "SELECT i, predict('rec', 1, i) FROM generate_series($1::int, $2::int) AS t (i)", "s")
+        tree = b"".join(map(frontend.encode, REQUESTS[0]))
+        await begin_statement(client, POINT, "p")
+        point = tree.replace(b"\0s\0", b"\0p\0")
+        for data in (tree, tree, point):
+            client.feed(data)
+            await client.taken()
+        assert [data for data in read if data.startswith(b"B")] == [point]
+
+    run(go())

@@ -25,6 +25,9 @@ CANCEL_S_MAX = 70.0
 
 POLL_S = 0.1
 
+TASKS_COMING = ("scheduled", "deploying", "initializing")
+"""States of tasks that are to start: for some seconds in which Python workers come up and models are opened."""
+
 ENDED_STATES = frozenset({"FINISHED", "FAILED", "CANCELED"})
 
 
@@ -53,10 +56,12 @@ class Cluster:
             return False
 
     def status(self, job_id: str) -> JobStatus:
-        """State of the job."""
+        """State of the job; RUNNING only once its tasks are at work, Flink itself says so while they are deployed."""
         # The list, because the question about one job that is not there is answered with 500 and fills Flink's log.
-        states = {job["id"]: job["status"] for job in self._request("GET", "/jobs")["jobs"]}
-        state = states.get(job_id)
+        job = next((job for job in self._request("GET", "/jobs/overview")["jobs"] if job["jid"] == job_id), None)
+        state = job and job["state"]
+        if job and state == "RUNNING" and any(job["tasks"][coming] for coming in TASKS_COMING):
+            state = "INITIALIZING"
         failure = self._failure(job_id) if state in ("FAILED", "RESTARTING", "FAILING") else None
         return JobStatus(state=state, failure=failure)
 

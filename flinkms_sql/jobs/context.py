@@ -25,6 +25,11 @@ from flinkms_sql.types import SqlType
 POLL_S = 0.1
 """Seconds between two looks at a job: short beside the second a job takes to start."""
 
+POLL_AGE_SHARE = 0.02
+POLL_S_MAX = 0.5
+"""A job is looked at less often the longer it is followed: by this share of that time, up to these seconds. Standing jobs
+run for months, and each look asks the registry and the job manager."""
+
 LOST_S_MAX = 5.0
 """Seconds a cluster may not know a job, or not answer, before the job counts as lost."""
 
@@ -59,7 +64,7 @@ class JobContext:
 
     def follow(self, job: JobRecord, flink_job_id: str, on_tick: Callable[[str], None]) -> None:
         """Wait for the Flink job to finish; ``on_tick`` gets its state at each look."""
-        last_seen = time.monotonic()
+        began = last_seen = time.monotonic()
         while True:
             if self.stopping.is_set():
                 raise RunnerStopping
@@ -81,7 +86,7 @@ class JobContext:
                 on_tick(status.state)
             elif time.monotonic() - last_seen > LOST_S_MAX:
                 raise JobLost
-            self.stopping.wait(POLL_S)
+            self.stopping.wait(min(max(POLL_S, POLL_AGE_SHARE * (time.monotonic() - began)), POLL_S_MAX))
 
     def record_submission(self, job: JobRecord, flink_job_id: str, *, version: int | None = None,
                           options: Mapping[str, Any] | None = None, progress: Mapping[str, Any] | None = None) -> None:

@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 LIVE_INTERVAL_S = 0.5
 """Seconds between looks at which version is live: how long learning may go on with one that was just replaced."""
 
+STARTING_STATES = ("CREATED", "INITIALIZING")
+"""A job's first states: its Python workers start and open the model."""
+
 PUSH = {"merge": "add", "sink.flush-interval": "0 ms"}
 """A bundle holds what a whole batch adds to each key: waiting for another one to be written with it only costs time."""
 
@@ -81,7 +84,7 @@ class _Watch:
 
     def __call__(self, state: str) -> None:
         shown = "running" if state == "RUNNING" else "restarting"
-        if shown != self._shown:
+        if shown != self._shown and not (self._shown == "starting" and state in STARTING_STATES):
             self._context.store.update_job(self._job.id, state=shown)
             self._shown = shown
         if time.monotonic() >= self._look_at:

@@ -88,15 +88,26 @@ class HotPath:
                 return False  # it was closed, or is another one by now
             self._submit(shape, values, data)
             return True
-        return data.endswith(SYNC) and len(data) <= REQUEST_BYTES_MAX and self._learn_bound(data)
+        if data.endswith(SYNC) and len(data) <= REQUEST_BYTES_MAX and self._may_be_a_point(data):
+            self._learn_bound(data)
+        return False
 
-    def _learn_bound(self, data: bytes) -> bool:
+    def _may_be_a_point(self, data: bytes) -> bool:
+        """Whether reading the request is worth it: an INSERT that is executed again and again should not be read twice."""
+        if data[0] == 0x50:
+            return b"predict" in data or b"PREDICT" in data
+        portal_end = data.find(b"\0", 5)
+        name = data[portal_end + 1 : data.find(b"\0", portal_end + 1)]
+        prepared = self._session.statements.get(name.decode("utf-8", "replace"))
+        return prepared is not None and isinstance(prepared.plan, PointPlan)
+
+    def _learn_bound(self, data: bytes) -> None:
         """Learn the shape of a request, if it is a point prediction; it is answered the usual way."""
         session = self._session
         try:
             series = read_series(data)
             if series is None:
-                return False
+                return
             if series.parse is None:
                 prepared = session.statements.get(series.bind.statement)
             else:
@@ -104,19 +115,18 @@ class HotPath:
                 prepared = Prepared(name="", text=series.parse.text, plan=plan, declared=series.parse.oids,
                                     oids=parameter_oids(plan, series.parse.oids), generation=session.generation)  # fmt: skip
             if prepared is None or not isinstance(prepared.plan, PointPlan):
-                return False
+                return
             if prepared.generation != session.generation:
-                return False
+                return
             point = PreparedPoint(prepared.plan, as_of(session))
             shape = bound_shape(data, series, prepared, prepared.plan, point)
         except FlinkmsError:
-            return False
+            return
         if shape is not None:
             if self._generation != session.generation or self._as_of != session.control.ours.get(AS_OF):
                 self._shapes = []
             self._generation, self._as_of = session.generation, session.control.ours.get(AS_OF)
             self._shapes = [shape, *self._shapes[: SESSION_SHAPES_MAX - 1]]
-        return False
 
     def _take_text(self, data: bytes) -> bool:
         session, shared = self._session, self._session.frontend.text_shapes

@@ -12,7 +12,8 @@ import java.io.IOException;
 /**
  * Adds pushed deltas to the rows of a version of a model: its subtasks are the shards of a parameter server.
  *
- * <p>Before the writers, each bundle is split by partition, and each part goes to the subtask that owns it.
+ * <p>Before the writers, each bundle is split by partition, and each part goes to the subtask that owns it; a single
+ * writer owns them all and gets whole bundles.
  */
 final class PushSink extends LogSink implements SupportsPreWriteTopology<RowData> {
     private static final long serialVersionUID = 1L;
@@ -26,6 +27,10 @@ final class PushSink extends LogSink implements SupportsPreWriteTopology<RowData
 
     @Override
     public DataStream<RowData> addPreWriteTopology(DataStream<RowData> input) {
+        int writers = config.parallelism() == null ? input.getParallelism() : config.parallelism();
+        if (writers == 1) {
+            return input;
+        }
         return input.flatMap(new BundleSplitter(model), input.getType())
                 .name("split bundles")
                 .setParallelism(input.getParallelism())

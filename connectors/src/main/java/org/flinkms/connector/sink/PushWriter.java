@@ -41,10 +41,15 @@ final class PushWriter extends LogWriter {
 
     @Override
     int add(RowData row, long eventTimeMicros) throws IOException {
+        if (row.isNullAt(0)) {
+            return 0;
+        }
         int changed = 0;
         for (Bundle.Entry entry : Bundle.decode(row.getBinary(0)).entries()) {
-            ModelSchema.Table table = PushBlock.table(entry, model);
-            changed += addDeltas(PushBlock.read(entry, table), table, tables.get(entry.tag()), eventTimeMicros);
+            if (!entry.isJson()) {
+                ModelSchema.Table table = PushBlock.table(entry, model);
+                changed += addDeltas(PushBlock.read(entry, table), table, tables.get(entry.tag()), eventTimeMicros);
+            }
         }
         return changed;
     }
