@@ -40,6 +40,7 @@ abstract class LogWriter
     private final Counter framesBytes;
     private final Map<String, PartitionWriter> partitions = new LinkedHashMap<>();
     private final Map<String, Position> committable = new HashMap<>();
+    private final DiskThreads disk = new DiskThreads("flinkms-sync");
     private int pendingRows;
     private boolean timerArmed;
     private boolean closed;
@@ -107,9 +108,7 @@ abstract class LogWriter
     @Override
     public final void flush(boolean endOfInput) throws IOException {
         flushPending();
-        for (PartitionWriter writer : partitions.values()) {
-            writer.sync();
-        }
+        disk.forEach(partitions.values(), PartitionWriter::sync);
     }
 
     @Override
@@ -138,6 +137,7 @@ abstract class LogWriter
     @Override
     public void close() throws IOException {
         closed = true;
+        disk.close();
         for (PartitionWriter writer : partitions.values()) {
             writer.close();
         }
