@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,30 @@ class Inserted:
     connections_lost: int = 0
 
 
-class Clients:
-    """Clients that insert (event_id, user_id, item_id, rating) rows, one to three a statement, until ``stop``.
+class Background:
+    """Work in threads of its own, joined at the end of a ``with``: what would go on for ever looks at ``stopping``."""
+
+    def __init__(self, *works: Callable[[], None]) -> None:
+        self.stopping = threading.Event()
+        self._threads = [threading.Thread(target=work) for work in works]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Wait for its end; what it made is complete afterwards."""
+        self.stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+
+class Clients(Background):
+    """Clients that insert (event_id, user_id, item_id, rating) rows, one to three a statement.
 
     Each on a connection of its own, autocommit. A statement that fails ends the connection; the next has new ids.
     """
@@ -96,24 +119,9 @@ class Clients:
         self._pause_s = 1 / per_s
         self._sides = (users, items)
         self._ids = itertools.count(1)
-        self._stopping = threading.Event()
         self.inserted = [Inserted() for _ in range(count)]
-        self._threads = [threading.Thread(target=self._run, args=(mine, np.random.default_rng((seed, number))))
-                         for number, mine in enumerate(self.inserted)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """End every client; what they know is complete afterwards."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
+        super().__init__(*(partial(self._run, mine, np.random.default_rng((seed, number)))
+                           for number, mine in enumerate(self.inserted)))
 
     @property
     def acknowledged(self) -> list[int]:
@@ -121,16 +129,16 @@ class Clients:
         return [number for mine in self.inserted for number in mine.acknowledged]
 
     def _run(self, mine: Inserted, random: np.random.Generator) -> None:
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             try:
                 with self._deployment.connect() as connection:
                     self._insert_until_lost(connection, mine, random)
             except psycopg.Error:
                 mine.connections_lost += 1
-                self._stopping.wait(RECONNECT_PAUSE_S)
+                self.stopping.wait(RECONNECT_PAUSE_S)
 
     def _insert_until_lost(self, connection: psycopg.Connection, mine: Inserted, random: np.random.Generator) -> None:
-        while not self._stopping.wait(self._pause_s):
+        while not self.stopping.wait(self._pause_s):
             ids = [next(self._ids) for _ in range(int(random.integers(1, 4)))]
             users, items = (random.integers(0, side, len(ids)).tolist() for side in self._sides)
             try:

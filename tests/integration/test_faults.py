@@ -14,10 +14,10 @@ from collections.abc import Iterator
 import numpy as np
 import psycopg
 import pytest
-from typing_extensions import Self
 
 from tests.deployment import Deployment, deployed
 from tests.faults import (
+    Background,
     Clients,
     check_every_delta,
     healed,
@@ -148,27 +148,18 @@ def _training(deployment: Deployment) -> bool:
         return connection.execute(query).fetchone()[0] > 0
 
 
-class Asking:
+class Asking(Background):
     """Asks the live version for one prediction again and again: the different answers, and what failed."""
 
     def __init__(self, deployment: Deployment) -> None:
+        super().__init__(self._run)
         self._deployment = deployment
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
         self.answers: set[bytes] = set()
         self.failures: list[str] = []
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-
     def _run(self) -> None:
         with self._deployment.connect() as connection, connection.cursor(binary=True) as cursor:
-            while not self._stopping.wait(0.01):
+            while not self.stopping.wait(0.01):
                 try:
                     score = cursor.execute("SELECT predict('still', 1, 1)").fetchone()[0]
                     self.answers.add(np.array([score], np.float64).tobytes())

@@ -7,16 +7,15 @@ back and written anew; they have to end with the reference's very bits.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typing_extensions import Self
 
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.upkeep import keep_up_version
@@ -26,7 +25,7 @@ from flinkms_sql.modellog.partition import PartitionReader, Superseded
 from flinkms_sql.modellog.replica import VersionReplica
 from flinkms_sql.modellog.stream import Stream, StreamWriter
 from tests.deployment import Deployment
-from tests.faults import check_every_delta, healed, kill, learned, replica_of, state_of, wait_for
+from tests.faults import Background, check_every_delta, healed, kill, learned, replica_of, state_of, wait_for
 from udfs.block import Column
 from udfs.generate import PlantedRatings
 
@@ -59,35 +58,28 @@ class Events:
         return {"users": self.users, "items": self.items}
 
 
-class Reader:
-    """A replica that is polled without a pause in a thread of its own."""
+class Reader(Background):
+    """A replica that is polled without a pause."""
 
     def __init__(self, version: Path) -> None:
+        super().__init__(self._run)
         self.replica = VersionReplica(version)
         self.failure: FlinkmsError | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
+        super().__exit__()
         self.replica.close()
 
-    def stop(self) -> VersionReplica:
+    def finished(self) -> VersionReplica:
         """The replica once it has applied all there is, with nobody polling it any more. Raises what a poll raised."""
-        self._stopping.set()
-        self._thread.join()
+        self.end()
         if self.failure is not None:
             raise self.failure
         return self.replica
 
     def _run(self) -> None:
         try:
-            while not self._stopping.is_set():
+            while not self.stopping.is_set():
                 if not self.replica.poll():
                     time.sleep(0.001)
             while self.replica.poll():
@@ -96,19 +88,10 @@ class Reader:
             self.failure = error
 
 
-@contextmanager
-def pushing(stream: Stream, events: Events) -> Iterator[None]:
-    """Append the events from two writers, each to a partition of its own that another source subtask reads."""
+def pushing(stream: Stream, events: Events) -> Background:
+    """Appends the events from two writers, each to a partition of its own that another source subtask reads."""
     halves = [slice(None, EVENTS // 2), slice(EVENTS // 2, None)]
-    threads = [threading.Thread(target=_push, args=(stream, f"writer-{number}", events, half))
-               for number, half in enumerate(halves)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        for thread in threads:
-            thread.join()
+    return Background(*(partial(_push, stream, f"writer-{number}", events, half) for number, half in enumerate(halves)))
 
 
 def _push(stream: Stream, partition: str, events: Events, which: slice) -> None:
@@ -161,8 +144,8 @@ def test_the_same_after_killing_the_task_manager_twice_in_the_middle(deployment:
 
 def test_the_same_while_the_log_is_compacted_under_a_job_that_is_killed(deployment: Deployment, events: Events):
     with learning(deployment, "exact_compacted") as (stream, version), Reader(version) as one, Reader(version) as other:
-        with pushing(stream, events), replica_of(version) as replica, compacting(version) as bases:
-            wait_for(lambda: len(bases) >= 2, "both tables to be compacted", WAIT_S_MAX)
+        with pushing(stream, events), replica_of(version) as replica, Compacting(version) as compacting:
+            wait_for(lambda: len(compacting.bases) >= 2, "both tables to be compacted", WAIT_S_MAX)
             assert learned(replica) < EVENTS, "the kill comes too late to matter"
             healed(deployment, "flink-taskmanager", kill(deployment, "flink-taskmanager"))
         check(version, events, [one, other])
@@ -173,23 +156,17 @@ def test_the_same_while_the_log_is_compacted_under_a_job_that_is_killed(deployme
         late.close()
 
 
-@contextmanager
-def compacting(version: Path) -> Iterator[list[str]]:
-    """Compact whatever has been committed, again and again; the bases that were made. Nothing is deleted."""
-    made: list[str] = []
-    stopping = threading.Event()
+class Compacting(Background):
+    """Compacts whatever has been committed, again and again; ``bases`` are those that were made. Nothing is deleted."""
 
-    def run() -> None:
-        while not stopping.wait(0.5):
-            made.extend(keep_up_version(version, keep_s=3600, log_bytes_min=1))
+    def __init__(self, version: Path) -> None:
+        super().__init__(self._run)
+        self._version = version
+        self.bases: list[str] = []
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield made
-    finally:
-        stopping.set()
-        thread.join()
+    def _run(self) -> None:
+        while not self.stopping.wait(0.5):
+            self.bases += keep_up_version(self._version, keep_s=3600, log_bytes_min=1)
 
 
 def check(version: Path, events: Events, readers: list[Reader]) -> int:
@@ -197,7 +174,7 @@ def check(version: Path, events: Events, readers: list[Reader]) -> int:
     with replica_of(version) as replica:
         wait_for(lambda: learned(replica) >= EVENTS, "everything to be learned", WAIT_S_MAX)
     for reader in readers:
-        replica = reader.stop()
+        replica = reader.finished()
         check_every_delta(replica, events.keys)
         for name, table in replica.tables.items():
             expected = reference(version / name, replica.version.partitions)
