@@ -19,6 +19,7 @@ from flinkms_sql.pgwire.messages import CancelRequest
 from flinkms_sql.query.cache import PlanCache
 from flinkms_sql.server.address import BackendAddress
 from flinkms_sql.server.authentication import Authentication
+from flinkms_sql.server.busypoll import BusyPoll
 from flinkms_sql.server.hotpath import TextShapes
 from flinkms_sql.server.services import Services
 from flinkms_sql.server.settings import FrontendSettings
@@ -46,7 +47,7 @@ class Frontend:
         self.server_parameters = server_parameters
         self.plans = PlanCache()
         self.text_shapes = TextShapes()
-        self.batcher = Batcher(services.registry, asyncio.get_running_loop().call_soon)
+        self.batcher = Batcher(services.registry, BusyPoll(asyncio.get_running_loop().call_soon).call_soon)
         self.sessions: dict[int, Session] = {}
         """Sessions that are let in or on their way, by process id."""
         self._numbers = itertools.count(secrets.randbelow(1 << 20) + 1)

@@ -7,7 +7,6 @@ in any way, an error above all, goes the usual way, from the same bytes: so ther
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import partial
 from typing import TYPE_CHECKING
 
 from flinkms_sql.engine.batcher import PreparedPoint
@@ -57,6 +56,9 @@ class HotPath:
         self._shapes: list[BoundShape] = []
         self._generation = -1
         self._as_of: str | None = None
+        self._batcher = session.frontend.batcher
+        self._taken: tuple[BoundShape | TextShape, bytes]
+        """The request that waits."""
         self.waiting = False
         """A request was taken and is not answered yet."""
 
@@ -157,14 +159,16 @@ class HotPath:
 
     def _submit(self, shape: BoundShape | TextShape, values: list[object], data: bytes) -> None:
         self.waiting = True
-        self._session.frontend.batcher.submit(shape.point, values, partial(self._answer, shape, data))
+        self._taken = shape, data
+        self._batcher.submit(shape.point, values, self._answer)
 
-    def _answer(self, shape: BoundShape | TextShape, data: bytes, value: object, error: Exception | None) -> None:
+    def _answer(self, value: object, error: Exception | None) -> None:
         session = self._session
+        shape, data = self._taken
         self.waiting = False
         if error is None:
-            status = session.status
-            if session.portals and status == "idle":
+            status = session.control.status if session.link is None else session.link.status
+            if status == "idle":
                 session.portals.clear()
             session.write_hot(shape.template.render(value, status))
         else:
