@@ -19,7 +19,7 @@ def format_float8(value: float) -> str:
     """Text of a float8, e.g. ``0.1``, ``1e+15``, ``-0``, ``NaN``, ``Infinity``."""
     text = repr(value)
     if -1e14 < value < 1e14:
-        return text[:-2] if text.endswith(".0") else text
+        return text.removesuffix(".0")
     if text.endswith(".0"):
         # Python writes up to 16 digits before it takes an exponent, PostgreSQL 15.
         if len(text) < 17:

@@ -48,7 +48,7 @@ class Following:
         self._catalog = Catalog()
         self.registry = Registry()
         self.versions = Versions(self.registry)
-        self.streams = Streams()
+        self.streams = Streams(on_insert=self.versions.expect_updates)
 
     def current(self) -> Catalog:
         """The catalog that statements are planned with."""

@@ -6,6 +6,7 @@ ones and a restarted one takes up its own again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from flinkms_sql import errors
@@ -18,9 +19,10 @@ FRONTENDS_MAX = 64
 
 
 class Streams:
-    """Opens a writer at the first insert, closes it when its stream is dropped."""
+    """Opens a writer at the first insert, closes it when its stream is dropped. ``on_insert``: called for each insert."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_insert: Callable[[], None]) -> None:
+        self._on_insert = on_insert
         self._paths: dict[str, Path] = {}
         self._writers: dict[str, StreamWriter] = {}
 
@@ -33,6 +35,7 @@ class Streams:
 
     def writer(self, table: str) -> StreamWriter:
         """The writer of a stream. Raises FlinkmsError 42P01 when there is none, 58030 when it cannot be opened."""
+        self._on_insert()
         writer = self._writers.get(table)
         if writer is None:
             if table not in self._paths:

@@ -26,8 +26,14 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.002
 """Seconds between looks at the logs of versions an alias names: a part of a delta's way of some 15 ms."""
 
-POLL_OTHERS_EVERY = 100
-"""Versions no alias names are looked at once in so many rounds: nobody learns on them, but somebody may have."""
+POLL_QUIET_S = 0.02
+"""Seconds between the looks when nothing has happened for ``LIVELY_S``: looking costs a processor 7 % of its time."""
+
+LIVELY_S = 5.0
+"""Seconds after an INSERT here, or an update in a log, for which more are expected."""
+
+POLL_OTHERS_S = 0.2
+"""Seconds between looks at versions no alias names: nobody learns on them, but somebody may have."""
 
 FAILURE_PAUSE_S = 1.0
 """Seconds before a replica whose log could not be read is looked at again."""
@@ -44,6 +50,7 @@ class Versions:
         self._named: frozenset[Key] = frozenset()
         self._paused: dict[Key, float] = {}
         self._changing = asyncio.Lock()
+        self._lively_until = 0.0
 
     async def follow(self, snapshot: Snapshot) -> None:
         """Load what is new, then let addresses mean what the snapshot says, then forget what is gone.
@@ -70,25 +77,34 @@ class Versions:
         self._registry.load(loaded)
         logger.info("version %s@%d loaded", *key)
 
+    def expect_updates(self) -> None:
+        """Look often for a while: something was inserted that a model may learn from."""
+        self._lively_until = asyncio.get_running_loop().time() + LIVELY_S
+
     async def poll(self) -> None:
         """Apply what is new in the logs, for ever."""
         loop = asyncio.get_running_loop()
-        rounds = 0
+        others_at = 0.0
         while True:
-            rounds += 1
+            now = loop.time()
+            all_of_them = now >= others_at
+            if all_of_them:
+                others_at = now + POLL_OTHERS_S
             for key in list(self._replicas):
-                if key in self._named or rounds % POLL_OTHERS_EVERY == 0:
-                    self._poll_one(key, loop.time())
-            await asyncio.sleep(POLL_S)
+                if (all_of_them or key in self._named) and self._poll_one(key, now):
+                    self._lively_until = now + LIVELY_S
+            await asyncio.sleep(POLL_S if now < self._lively_until else POLL_QUIET_S)
 
-    def _poll_one(self, key: Key, now: float) -> None:
+    def _poll_one(self, key: Key, now: float) -> int:
+        """The number of records applied."""
         if self._paused.get(key, 0.0) > now:
-            return
+            return 0
         try:
-            self._replicas[key].poll()
+            return self._replicas[key].poll()
         except FlinkmsError as error:
             logger.error("log of version %s@%d: %s", *key, error)
             self._paused[key] = now + FAILURE_PAUSE_S
+            return 0
 
 
 def load_version(record: VersionRecord) -> tuple[LoadedVersion, VersionReplica]:
