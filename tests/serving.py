@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from flinkms_sql.deploy.events import Done, Event, Progress, Rows
 from flinkms_sql.engine.registry import LoadedVersion, Pointers, Registry
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.plan import DeployPlan
@@ -18,7 +19,7 @@ from flinkms_sql.query.statements.statement import DropModel, EvaluateModel, Ref
 from flinkms_sql.server.address import BackendAddress
 from flinkms_sql.server.listener import Server, serve
 from flinkms_sql.server.loop import new_event_loop
-from flinkms_sql.server.services import Done, Progress, Rows, Services
+from flinkms_sql.server.services import Services
 from flinkms_sql.server.settings import FrontendSettings
 from flinkms_sql.types import SqlType
 from udfs.als import Als
@@ -100,25 +101,21 @@ class Deployer:
 
     closed: list[str] = field(default_factory=list)
 
-    async def execute(self, plan: DeployPlan) -> AsyncIterator[Progress | Rows | Done]:
+    async def execute(self, plan: DeployPlan) -> AsyncIterator[Event]:
         name = type(plan.statement).__name__
         try:
             match plan.statement:
                 case RefreshModel():
-                    yield Progress(message="training: iteration 1 of 10")
+                    yield Progress(job=1, phase="training", done=1, total=10)
                     await asyncio.sleep(60)
                 case EvaluateModel():
-                    texts = np.array(["rmse", "mae"], dtype=object)
-                    counts = Column(np.array([100, 100]))
-                    zeros = Column(np.array([0, 0]))
-                    values = Column(np.array([0.875, 0.67]))
-                    yield Rows(names=plan.columns, columns=(Column(texts), values, counts, zeros, zeros))
+                    yield Rows(columns=plan.columns, rows=(("rmse", 0.875, 100, 0, 0), ("mae", 0.67, 100, 0, 0)))
                     yield Done(tag="EVALUATE MODEL")
                 case DropModel(name="broken"):
                     raise RuntimeError("a bug")
                 case _:
-                    yield Progress(message="first")
-                    yield Progress(message="second, too soon to be told")
+                    yield Progress(job=1, phase="first")
+                    yield Progress(job=1, phase="second, too soon to be told")
                     yield Done(tag="CREATE MODEL")
         finally:
             self.closed.append(name)

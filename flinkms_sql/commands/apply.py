@@ -18,7 +18,7 @@ from rich.progress import Progress as Bars
 
 from flinkms_sql import errors
 from flinkms_sql.app import open_deployer
-from flinkms_sql.deploy.events import Done, Progress, Rows
+from flinkms_sql.deploy.events import Done, Notice, Progress, Rows
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.deploy.stages import Given, Stage, stages
 from flinkms_sql.errors import FlinkmsError
@@ -96,6 +96,8 @@ def apply_stages(found: list[Stage], deployer: Deployer) -> None:
                 match event:
                     case Progress():
                         bars.update(task, total=event.total or None, completed=event.done, note=str(event))
+                    case Notice():
+                        console.print(f"  {event}", highlight=False)
                     case Rows():
                         for row in event.rows:
                             console.print(*row)

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _print(found: Rows, *, as_json: bool) -> None:
-    names = [name for name, _ in found.columns]
+    names = [column.name for column in found.columns]
     if as_json:
         print(json.dumps([dict(zip(names, row, strict=True)) for row in found.rows]))
         return

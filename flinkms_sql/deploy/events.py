@@ -1,16 +1,22 @@
-"""What a deploying statement says while it is carried out, and how it ends."""
+"""What a deploying statement says while it is carried out, and how it ends: the one definition, for sessions and commands.
+
+Must not know who listens: a session makes messages of the protocol of them, a command lines on a terminal.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flinkms_sql.types import SqlType
+from flinkms_sql.query.nodes import OutputColumn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a job is: ``done`` of ``total`` steps (0 of 0 when unknown) of a phase, with the newest metrics."""
+    """How far a job is: ``done`` of ``total`` steps (0 of 0 when unknown) of a phase, with the newest metrics.
+
+    May come at every look: a listener shows as much of it as suits him.
+    """
 
     job: int
     phase: str
@@ -25,10 +31,23 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """A result set: (name, type) of each column, and rows of Python values."""
+class Notice:
+    """Something that must be told: what else a statement has changed, what it waits for. In PostgreSQL's form."""
 
-    columns: tuple[tuple[str, SqlType], ...]
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """A result set. ``columns`` are the plan's: a session has told its client of them before the statement ran.
+
+    ``rows`` hold Python values, None for NULL.
+    """
+
+    columns: tuple[OutputColumn, ...]
     rows: tuple[tuple[object, ...], ...]
 
 
@@ -40,4 +59,4 @@ class Done:
     changed: bool = True
 
 
-Event = Progress | Rows | Done
+Event = Progress | Notice | Rows | Done

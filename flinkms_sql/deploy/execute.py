@@ -23,14 +23,8 @@ from flinkms_sql.deploy.stages import Stage, standing_job, training_job
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.stream import Stream, StreamColumn
 from flinkms_sql.query.flinkquery import FlinkQuery
+from flinkms_sql.query.plan import METRIC_COLUMNS
 from flinkms_sql.query.statements import statement as ast
-from flinkms_sql.types import SqlType
-
-METRIC_COLUMNS = (
-    ("metric", SqlType.STRING), ("value", SqlType.DOUBLE), ("rows", SqlType.BIGINT), ("unknown_rows", SqlType.BIGINT),
-    ("failed_rows", SqlType.BIGINT),
-)
-"""What EVALUATE MODEL answers: one row a metric, with the counts of flinkms.model_metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

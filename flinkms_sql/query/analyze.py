@@ -15,7 +15,7 @@ from flinkms_sql.query.cursor import Cursor, split_commas
 from flinkms_sql.query.insert import plan_stream_insert
 from flinkms_sql.query.lexer import Token, name_value, tokenize
 from flinkms_sql.query.nodes import OutputColumn
-from flinkms_sql.query.plan import DeployPlan, ExplainPlan, LocalPlan, Plan, RelayPlan
+from flinkms_sql.query.plan import METRIC_COLUMNS, DeployPlan, ExplainPlan, LocalPlan, Plan, RelayPlan
 from flinkms_sql.query.rewrite import plan_rewritten
 from flinkms_sql.query.scopes import read_structure
 from flinkms_sql.query.signatures import CatalogView
@@ -30,16 +30,6 @@ from flinkms_sql.types import SqlType
 
 _SHOWN_NAMES = {"timezone": "TimeZone", "datestyle": "DateStyle", "intervalstyle": "IntervalStyle"}
 """Settings whose names PostgreSQL does not write in lower case."""
-
-_EVALUATION = (
-    OutputColumn(name="metric", type=SqlType.STRING),
-    OutputColumn(name="value", type=SqlType.DOUBLE),
-    OutputColumn(name="rows", type=SqlType.BIGINT),
-    OutputColumn(name="unknown_rows", type=SqlType.BIGINT),
-    OutputColumn(name="failed_rows", type=SqlType.BIGINT),
-)
-"""What EVALUATE MODEL answers: one row a metric, with the counts of flinkms.model_metrics."""
-
 
 def analyze(text: str, catalog: CatalogView, parameter_oids: Sequence[int] = ()) -> Plan:
     """The plan of one statement; ``parameter_oids`` are the types the client declared, 0 where it did not.
@@ -98,7 +88,7 @@ def _plan_deploy(text: str, tokens: list[Token]) -> Plan:
             statement = parse_learn(cursor)
         case _:
             statement = parse_model_statement(cursor)
-    return DeployPlan(statement=statement, text=text, columns=_EVALUATION if cursor.tokens[0].word == "EVALUATE" else ())
+    return DeployPlan(statement=statement, text=text, columns=METRIC_COLUMNS if cursor.tokens[0].word == "EVALUATE" else ())
 
 
 def _plan_insert(text: str, tokens: list[Token], catalog: CatalogView, oids: Sequence[int]) -> Plan:

@@ -25,6 +25,14 @@ from flinkms_sql.query.statements.statement import Deploying, Session, Show
 from flinkms_sql.types import SqlType
 
 ParameterTypes = tuple[SqlType | None, ...]
+METRIC_COLUMNS = (
+    OutputColumn(name="metric", type=SqlType.STRING),
+    OutputColumn(name="value", type=SqlType.DOUBLE),
+    OutputColumn(name="rows", type=SqlType.BIGINT),
+    OutputColumn(name="unknown_rows", type=SqlType.BIGINT),
+    OutputColumn(name="failed_rows", type=SqlType.BIGINT),
+)
+"""What EVALUATE MODEL answers: one row a metric, with the counts of flinkms.model_metrics."""
 LOOKUP_ROWS_MAX = 1_000_000
 """Distinct argument rows of one Lookup: they travel to PostgreSQL as arrays, of which a message holds 1 GiB."""
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from typing_extensions import assert_never
 
 from flinkms_sql import errors
+from flinkms_sql.deploy.events import Done, Notice, Progress, Rows
+from flinkms_sql.engine.columns import column_of
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire import reports
 from flinkms_sql.pgwire.columns import data_rows
 from flinkms_sql.query.plan import DeployPlan
-from flinkms_sql.server.services import Done, Progress, Rows
 
 if TYPE_CHECKING:
     from flinkms_sql.server.session import Session
@@ -49,7 +50,9 @@ async def run(session: Session, plan: DeployPlan, result_formats: Sequence[int])
                 case Progress():
                     if time.monotonic() - told_at >= NOTICE_SECONDS_MIN:
                         told_at = time.monotonic()
-                        session.send(reports.notice(step.message))
+                        session.send(reports.notice(str(step)))
+                case Notice():
+                    session.send(reports.notice(step.message))
                 case Rows():
                     _send_rows(session, step, result_formats)
                 case Done():
@@ -61,9 +64,10 @@ async def run(session: Session, plan: DeployPlan, result_formats: Sequence[int])
 
 
 def _send_rows(session: Session, rows: Rows, result_formats: Sequence[int]) -> None:
-    if not rows.columns or len(rows.columns[0]) == 0:
+    if not rows.rows:
         return
     columns = [
-        (column, name.type, code) for column, name, code in zip(rows.columns, rows.names, result_formats, strict=True)
+        (column_of(values, column.type), column.type, code)
+        for values, column, code in zip(zip(*rows.rows, strict=True), rows.columns, result_formats, strict=True)
     ]
     session.send_rows(data_rows(columns, session.zone))

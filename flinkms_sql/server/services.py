@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from flinkms_sql.deploy.events import Event
 from flinkms_sql.engine.registry import Registry
-from flinkms_sql.query.nodes import OutputColumn
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.signatures import CatalogView
 from flinkms_sql.server.address import BackendAddress
@@ -39,33 +39,11 @@ class Streams(Protocol):
         """The writer of a stream. Raises FlinkmsError 42P01 when there is none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Something to tell while a deployment runs."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """Rows of the answer. ``names`` are the plan's columns: the client was told of them before the statement ran."""
-
-    names: tuple[OutputColumn, ...]
-    columns: tuple[Column, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """The statement is finished; ``tag`` is its command tag, e.g. ``CREATE MODEL``."""
-
-    tag: str
-
-
 class Deployer(Protocol):
     """Carries out statements that change what is deployed."""
 
-    def execute(self, plan: DeployPlan) -> AsyncIterator[Progress | Rows | Done]:
-        """Steps of the statement, ``Done`` last. Raises FlinkmsError; closing the iterator cancels the statement."""
+    def execute(self, plan: DeployPlan) -> AsyncIterator[Event]:
+        """Events of the statement, ``Done`` last. Raises FlinkmsError; closing the iterator cancels the statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
