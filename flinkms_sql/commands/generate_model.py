@@ -20,6 +20,7 @@ from flinkms_sql.catalog.records import ModelRecord, TrainingOutcome, VersionRec
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.base import Chunk, write_base, write_manifest
+from flinkms_sql.modellog.loading import verify_loads
 from flinkms_sql.modellog.version import Table, Version, write_version
 from flinkms_sql.query.lexer import quote_name
 from flinkms_sql.types import SqlType
@@ -76,6 +77,7 @@ def publish_random(store: Store, warehouse: Path, name: str, algorithm: str, siz
     version = store.begin_version(name, directory=str(warehouse / "models" / name), options=record.options)
     try:
         _write(Path(version.path), record, model, size, advance)
+        verify_loads(Path(version.path))
     except Exception as error:
         store.fail_version(name, version.version, str(error))
         raise

@@ -1,8 +1,9 @@
 """Training: a version's base from the user's SELECT (sql/jobs/train.sql), then one publish.
 
 What is published is complete before it is visible: the sink renames the base into place, ``version.json`` is written by
-rename, and only then one transaction of the registry makes the version ready and live. A training that is killed at any
-point leaves the live version as it was; run again, it starts over in the same directory.
+rename, it was loaded once as a frontend will load it, and only then one transaction of the registry makes the version
+ready and live. A training that is killed at any point leaves the live version as it was; run again, it starts over in
+the same directory.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from flinkms_sql.catalog.records import JobRecord, TrainingOutcome, VersionRecor
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.context import JobContext, input_types, new_flink_job_id
 from flinkms_sql.jobs.environment import BULK, Workspace
+from flinkms_sql.modellog.loading import verify_loads
 from flinkms_sql.modellog.version import Table, Version, write_version
 from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
@@ -123,6 +125,7 @@ def _publish(job: JobRecord, model: Model, options: dict[str, str], directory: P
         tables=tuple(Table(name=spec.name, key=spec.key, width=spec.width, initial=initial.get(spec.name))
                      for spec in model.tables()),
     ))
+    verify_loads(directory)
     outcome = TrainingOutcome(
         training_rows=fit["rows_read"], failed_rows=fit["rows_failed"], failures=fit["failures"],
         duration_ms=fit["duration_ms"], code_hash=fit["code_hash"], training_metrics=fit["metrics"],
