@@ -54,9 +54,11 @@ class Scale:
     """Events over which the peer's forms are compared."""
     few: int = 1000
     rounds: int = 2
+    peer_warm_ups: int = 1
+    """Jobs of the peer before each measured pair: a first one loads classes, which is not to count."""
 
 
-SMALL = Scale(users=500, items=500, rank=8, events=20_000, warm_up=1000, tried=2000, few=100, rounds=1)
+SMALL = Scale(users=500, items=500, rank=8, events=20_000, warm_up=1000, tried=2000, few=100, rounds=1, peer_warm_ups=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,13 +150,12 @@ def measure_peer(deployment: Deployment, folder: Path, events: tuple[np.ndarray,
     for count, file in files.items():
         rows = zip(*(values[:count].tolist() for values in events), strict=True)
         file.write_text("".join(f"{user},{item},{rating!r}\n" for user, item, rating in rows))
-    # A first job loads classes and does not count.
-    tried, few = {}, [files[scale.few]] * 2
+    tried, few = {}, [files[scale.few]] * (scale.peer_warm_ups + 1)
     for form in FORMS:
-        _, few_s, some_s = run_peer(deployment, "learn", form, folder, [*few, files[scale.tried]])
+        *_, few_s, some_s = run_peer(deployment, "learn", form, folder, [*few, files[scale.tried]])
         tried[form] = (scale.tried - scale.few) / max(some_s - few_s, 1e-3)
     form = max(FORMS, key=tried.__getitem__)
-    _, few_s, every_s = run_peer(deployment, "learn", form, folder, [*few, files[scale.events]])
+    *_, few_s, every_s = run_peer(deployment, "learn", form, folder, [*few, files[scale.events]])
     return Peer(form=form, tried=tried, few_s=few_s, every_s=every_s)
 
 

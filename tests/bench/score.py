@@ -40,9 +40,11 @@ class Scale:
     tried: int = 200_000
     """Pairs over which the peer's forms are compared."""
     rounds: int = 2
+    warm_ups: int = 1
+    """Jobs of the peer before each measured pair: a first one loads classes, which is not to count."""
 
 
-SMALL = Scale(users=500, items=500, rank=8, pairs=20_000, checked=500, tried=1000, rounds=1)
+SMALL = Scale(users=500, items=500, rank=8, pairs=20_000, checked=500, tried=1000, rounds=1, warm_ups=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +74,11 @@ def run(*, small: bool) -> Report:
                            "--set", f"CHECKED_SCORES={folder / 'ours'}")
         tried = {}
         for each in FORMS:
-            few, some = peer_s(deployment, each, folder, [files[scale.few], files[scale.tried]])
+            few, some = peer_s(deployment, each, folder, [files[scale.few], files[scale.tried]], scale.warm_ups)
             tried[each] = _net(scale.tried - scale.few, some, few)
         form = max(FORMS, key=tried.__getitem__)
         scores = check(deployment, form, folder, files[scale.checked], scale.checked)
-        seconds = measure(deployment, form, folder, [files[scale.few], files[scale.pairs]], scale.rounds)
+        seconds = measure(deployment, form, folder, [files[scale.few], files[scale.pairs]], scale)
     return report(scale, seconds, form, tried, hash_of(scores))
 
 
@@ -105,22 +107,22 @@ def read_scores(folder: Path) -> np.ndarray:
     return rows[np.lexsort((rows[:, 1], rows[:, 0]))]
 
 
-def measure(deployment: Deployment, form: Form, folder: Path, files: list[Path], rounds: int) -> Seconds:
+def measure(deployment: Deployment, form: Form, folder: Path, files: list[Path], scale: Scale) -> Seconds:
     """Both jobs in turns."""
     seconds = Seconds(ours=[], ours_few=[], peer=[], peer_few=[])
-    for _ in range(rounds):
+    for _ in range(scale.rounds):
         seconds.ours_few.append(_statement_s(deployment, "score_few"))
         seconds.ours.append(_statement_s(deployment, "score"))
-        few, every = peer_s(deployment, form, folder, files)
+        few, every = peer_s(deployment, form, folder, files, scale.warm_ups)
         seconds.peer_few.append(few)
         seconds.peer.append(every)
     return seconds
 
 
-def peer_s(deployment: Deployment, form: Form, folder: Path, files: list[Path]) -> tuple[float, float]:
-    """Seconds of the peer over few pairs and over more; a first job loads classes and does not count."""
+def peer_s(deployment: Deployment, form: Form, folder: Path, files: list[Path], warm_ups: int) -> tuple[float, float]:
+    """Seconds of the peer over few pairs and over more."""
     few, more = files
-    return tuple(run_peer(deployment, "score", form, folder, [few, few, more])[1:])
+    return tuple(run_peer(deployment, "score", form, folder, [few] * warm_ups + [few, more])[warm_ups:])
 
 
 def _statement_s(deployment: Deployment, name: str) -> float:
