@@ -14,7 +14,7 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.address import format_moment, parse_address
 from flinkms_sql.catalog.memory import MemoryStore
 from flinkms_sql.catalog.postgres import PostgresStore
-from flinkms_sql.catalog.records import Column, Metric, NewJob, TrainingOutcome
+from flinkms_sql.catalog.records import Column, Learner, LearnerStart, Learning, Metric, NewJob, TrainingOutcome
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.types import SqlType
@@ -250,8 +250,85 @@ def test_a_job_goes_from_queued_to_its_end(store: Store) -> None:
     for call in (lambda: store.update_job(number, state="running"), lambda: store.finish_job(number, "finished")):
         with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
             call()
-    store.requeue_job(number)
-    assert store.claim_job().progress == {"done": 2, "total": 10}
+
+
+def test_a_job_that_is_started_anew_says_why_until_it_runs_again(store: Store) -> None:
+    model(store)
+    number = job(store, desired="running")
+    store.claim_job()
+    store.update_job(number, state="restarting", error="division by zero", sqlstate="22012", attempts=2)
+    store.update_job(number, progress={"phase": "reading"})
+    found = store.job(number)
+    assert (found.state, found.error, found.sqlstate, found.attempts) == ("restarting", "division by zero", "22012", 2)
+    store.update_job(number, state="running")
+    found = store.job(number)
+    assert (found.state, found.error, found.sqlstate, found.attempts) == ("running", None, None, 0)
+
+
+def test_a_model_has_one_standing_learner(store: Store) -> None:
+    model(store)
+    model(store, "other")
+
+    def enqueue(name: str = "rec") -> int:
+        return store.enqueue_job(NewJob(kind="learn", model=name, statement="INSERT INTO MODEL", query="SELECT 1",
+                                        desired="running")).id
+
+    first = enqueue()
+    enqueue("other")
+    job(store, desired="running")
+    with refused(errors.OBJECT_IN_USE):
+        enqueue()
+    store.set_desired(first, "canceled")
+    second = enqueue()
+    store.claim_job()
+    store.finish_job(second, "failed", error="table is gone", sqlstate="42P01")
+    third = enqueue()
+    store.drop_model("rec")
+    assert store.job(third).state == "canceled"
+
+
+def test_what_a_version_has_learned_is_recorded_with_it(store: Store) -> None:
+    model(store)
+    publish(store)
+    assert store.learning("rec", 1) == Learning()
+    ends = {"/w/streams/s": {"frontend-0": (2, 4096), "job-3-0": (1, 0)}}
+    store.record_training("rec", 1, ends)
+    first = Learner(job=3, flink_job_id="f00", query="SELECT 1", plan="ab", start=LearnerStart(sources=ends))
+    store.record_learner("rec", 1, first)
+    assert store.learning("rec", 1) == Learning(trained_to=ends, learner=first)
+    second = Learner(job=4, flink_job_id="f01", query="SELECT 2", plan="cd", start=LearnerStart(
+        sources={"/w/streams/s": {"frontend-0": (2, 9000, 17)}}, logs={"users": {"p0": (3, 88)}}, restore="file:/chk-3"))
+    store.record_learner("rec", 1, second)
+    assert store.learning("rec", 1) == Learning(trained_to=ends, learner=second)
+    publish(store)
+    assert store.learning("rec", 2) == Learning()
+    with refused(errors.UNDEFINED_OBJECT):
+        store.learning("rec", 3)
+    store.drop_model("rec")
+    model(store)
+    publish(store)
+    assert store.learning("rec", 1) == Learning()
+
+
+def test_a_version_that_is_complete_is_not_live_until_it_goes_live(store: Store) -> None:
+    model(store)
+    publish(store)
+    for _ in range(2):
+        number = store.begin_version("rec", directory="/m", options={}).version
+        store.complete_version("rec", number, OUTCOME)
+    assert store.snapshot().by_alias("rec").version == 1
+    assert store.snapshot().by_number("rec", 2).outcome == OUTCOME
+    assert store.go_live("rec", 3)
+    assert not store.go_live("rec", 3)
+    assert not store.go_live("rec", 2), "a newer one is live"
+    assert store.rollback("rec") == 1
+    assert not store.go_live("rec", 3), "it was rolled back"
+    assert [change.version for change in store.snapshot().history["rec", "live"]] == [1, 3, 1]
+    with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
+        store.complete_version("rec", 3, OUTCOME)
+    store.begin_version("rec", directory="/m", options={})
+    with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
+        store.go_live("rec", 4)
 
 
 def test_jobs_are_claimed_in_order_and_once(store: Store) -> None:

@@ -92,11 +92,12 @@ def translated() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        # A message from libpq has several lines and no SQLSTATE.
-        lost = error.sqlstate is None or error.sqlstate.startswith("57P")
+        # A message from libpq has several lines and no SQLSTATE; nor has a value that psycopg itself refuses.
+        broken = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        lost = broken if error.sqlstate is None else error.sqlstate.startswith("57P")
         message = error.diag.message_primary or " ".join(str(error).split()) or type(error).__name__
         raise FlinkmsError(
-            errors.CONNECTION_FAILURE if lost else error.sqlstate,
+            errors.CONNECTION_FAILURE if lost else error.sqlstate or errors.DATA_EXCEPTION,
             f"control database: {message}",
             detail=error.diag.message_detail,
             hint=error.diag.message_hint,

@@ -36,6 +36,7 @@ class MemoryStore:
         self._versions: dict[tuple[str, int], records.VersionRecord] = {}
         self._aliases: dict[tuple[str, str], int] = {}
         self._history: dict[tuple[str, str], tuple[records.AliasChange, ...]] = {}
+        self._learning: dict[tuple[str, int], records.Learning] = {}
         self._jobs: dict[int, records.JobRecord] = {}
         self._metrics: list[records.MetricRecord] = []
         self._job_ids = itertools.count(1)
@@ -87,7 +88,7 @@ class MemoryStore:
         with self._change("catalog", "jobs"):
             self._check_model(name)
             del self._models[name]
-            for held in (self._versions, self._aliases, self._history):
+            for held in (self._versions, self._aliases, self._history, self._learning):
                 for key in [key for key in held if key[0] == name]:
                     del held[key]
             self._metrics = [metric for metric in self._metrics if metric.measured.model != name]
@@ -115,6 +116,23 @@ class MemoryStore:
             self._move_alias(model, alias, version, reason)
             return ready
 
+    def complete_version(self, model: str, version: int, outcome: records.TrainingOutcome) -> records.VersionRecord:
+        """See Store."""
+        with self._change("catalog"):
+            found = self._in_state(model, version, "training")
+            self._versions[model, version] = replace(found, state="ready", outcome=outcome, published_at=self._now())
+            return self._versions[model, version]
+
+    def go_live(self, model: str, version: int, *, reason: str = "trained") -> bool:
+        """See Store."""
+        with self._changed:
+            self._in_state(model, version, "ready")
+            history = self._history.get((model, LIVE), ())
+            if not records.goes_live(model, version, self._aliases.get((model, LIVE)), history):
+                return False
+            self.set_alias(model, LIVE, version, reason=reason)
+            return True
+
     def fail_version(self, model: str, version: int, error: str) -> None:
         """See Store."""
         with self._change("catalog"):
@@ -129,6 +147,22 @@ class MemoryStore:
             if named:
                 raise records.still_named(model, version, named)
             self._versions[model, version] = replace(found, state="retired")
+
+    def learning(self, model: str, version: int) -> records.Learning:
+        """See Store."""
+        with self._changed:
+            self.version(model, version)
+            return self._learning.get((model, version), records.Learning())
+
+    def record_training(self, model: str, version: int, trained_to: records.Positions) -> None:
+        """See Store."""
+        with self._changed:
+            self._learning[model, version] = replace(self.learning(model, version), trained_to=trained_to)
+
+    def record_learner(self, model: str, version: int, learner: records.Learner) -> None:
+        """See Store."""
+        with self._changed:
+            self._learning[model, version] = replace(self.learning(model, version), learner=learner)
 
     def set_alias(self, model: str, alias: str, version: int, *, reason: str = "promoted") -> None:
         """See Store."""
@@ -190,12 +224,17 @@ class MemoryStore:
     def enqueue_job(self, job: records.NewJob) -> records.JobRecord:
         """See Store."""
         with self._change("jobs"):
+            if job.kind == "learn" and job.desired == "running":
+                for held in self._jobs.values():
+                    if (held.kind, held.model, held.desired) == ("learn", job.model, "running") and \
+                            held.state not in records.ENDED:
+                        raise records.has_learner(job.model or "", held.id)
             number = next(self._job_ids)
             self._jobs[number] = records.JobRecord(
                 id=number, kind=job.kind, model=job.model, version=job.version, statement=job.statement,
                 query=job.query, options=dict(job.options), desired=job.desired, state="queued", flink_job_id=None,
-                progress=None, result=None, error=None, sqlstate=None, created_at=self._now(), started_at=None,
-                ended_at=None)
+                progress=None, result=None, error=None, sqlstate=None, attempts=0, created_at=self._now(),
+                started_at=None, ended_at=None)
             return self._jobs[number]
 
     def claim_job(self) -> records.JobRecord | None:
@@ -208,20 +247,18 @@ class MemoryStore:
                         return self._jobs[job.id]
             return None
 
-    def requeue_job(self, job: int) -> None:
-        """See Store."""
-        with self._change("jobs"):
-            self._jobs[job] = replace(self.job(job), state="queued", flink_job_id=None, result=None, error=None,
-                                      sqlstate=None, ended_at=None)
-
     def update_job(self, job: int, *, state: records.JobState | None = None, flink_job_id: str | None = None,
                    version: int | None = None, options: Mapping[str, Any] | None = None,
-                   progress: Mapping[str, Any] | None = None) -> None:
+                   progress: Mapping[str, Any] | None = None, error: str | None = None, sqlstate: str | None = None,
+                   attempts: int | None = None) -> None:
         """See Store."""
         given = {"state": state, "flink_job_id": flink_job_id, "version": version, "options": options,
-                 "progress": progress}
+                 "progress": progress, "error": error, "sqlstate": sqlstate, "attempts": attempts}
         with self._change("jobs"):
             found = self._not_ended(job)
+            if state == "running":
+                found, given = replace(found, error=None, sqlstate=None), given | {"error": None, "sqlstate": None,
+                                                                                    "attempts": 0}
             self._jobs[job] = replace(found, **{name: value for name, value in given.items() if value is not None})
 
     def finish_job(self, job: int, state: records.JobEnd, *, result: Mapping[str, Any] | None = None,

@@ -27,6 +27,7 @@ from flinkms_sql.errors import FlinkmsError
 _SCHEMA = sqlfiles.queries("catalog/schema")
 _TABLES = sqlfiles.queries("catalog/tables")
 _MODELS = sqlfiles.queries("catalog/models")
+_LEARNING = sqlfiles.queries("catalog/learning")
 _JOBS = sqlfiles.queries("catalog/jobs")
 _MIGRATION = re.compile(r"catalog/\d{4}_\w+")
 
@@ -128,6 +129,23 @@ class PostgresStore:
             _move_alias(connection, model, alias, version, at, reason)
         return rows.version(row)
 
+    def complete_version(self, model: str, version: int, outcome: records.TrainingOutcome) -> records.VersionRecord:
+        """See Store."""
+        key = {"model": model, "version": version}
+        with self._database.change() as (connection, _):
+            _check_state(connection, model, version, "training")
+            return rows.version(connection.execute(_MODELS["publish"], key | rows.outcome_parameters(outcome)).fetchone())
+
+    def go_live(self, model: str, version: int, *, reason: str = "trained") -> bool:
+        """See Store."""
+        with self._database.change() as (connection, at):
+            _check_state(connection, model, version, "ready")
+            live = connection.execute(_MODELS["get_alias"], {"model": model, "alias": LIVE}).fetchone()
+            if not records.goes_live(model, version, live and live["version"], _history(connection, model, LIVE)):
+                return False
+            _move_alias(connection, model, LIVE, version, at, reason)
+        return True
+
     def fail_version(self, model: str, version: int, error: str) -> None:
         """See Store."""
         with self._database.change() as (connection, _):
@@ -144,6 +162,26 @@ class PostgresStore:
             if named:
                 raise records.still_named(model, version, named)
             connection.execute(_MODELS["set_version_state"], key | {"state": "retired", "error": None})
+
+    def learning(self, model: str, version: int) -> records.Learning:
+        """See Store."""
+        with self._database.transaction() as connection:
+            _version(connection, model, version)
+            return rows.learning(connection.execute(_LEARNING["get"], {"model": model, "version": version}).fetchone())
+
+    def record_training(self, model: str, version: int, trained_to: records.Positions) -> None:
+        """See Store."""
+        with self._database.transaction() as connection:
+            _version(connection, model, version)
+            connection.execute(_LEARNING["record_training"], {"model": model, "version": version,
+                                                              "trained_to": Jsonb(rows.positions_json(trained_to))})
+
+    def record_learner(self, model: str, version: int, learner: records.Learner) -> None:
+        """See Store."""
+        with self._database.transaction() as connection:
+            _version(connection, model, version)
+            connection.execute(_LEARNING["record_learner"],
+                               {"model": model, "version": version, **rows.learner_parameters(learner)})
 
     def set_alias(self, model: str, alias: str, version: int, *, reason: str = "promoted") -> None:
         """See Store."""
@@ -200,7 +238,12 @@ class PostgresStore:
     def enqueue_job(self, job: records.NewJob) -> records.JobRecord:
         """See Store."""
         with self._database.transaction() as connection:
-            return rows.job(connection.execute(_JOBS["insert"], rows.job_parameters(job)).fetchone())
+            try:
+                with connection.transaction():
+                    return rows.job(connection.execute(_JOBS["insert"], rows.job_parameters(job)).fetchone())
+            except psycopg.errors.UniqueViolation as error:
+                standing = connection.execute(_JOBS["learner_of_model"], {"model": job.model}).fetchone()
+                raise records.has_learner(job.model or "", standing["id"] if standing else 0) from error
 
     def claim_job(self) -> records.JobRecord | None:
         """See Store."""
@@ -209,16 +252,14 @@ class PostgresStore:
             queued = connection.execute(_JOBS["next_queued"]).fetchone()
             return None if queued is None else rows.job(connection.execute(_JOBS["claim"], queued).fetchone())
 
-    def requeue_job(self, job: int) -> None:
-        """See Store."""
-        self._change_job(job, "requeue", {})
-
     def update_job(self, job: int, *, state: records.JobState | None = None, flink_job_id: str | None = None,
                    version: int | None = None, options: Mapping[str, Any] | None = None,
-                   progress: Mapping[str, Any] | None = None) -> None:
+                   progress: Mapping[str, Any] | None = None, error: str | None = None, sqlstate: str | None = None,
+                   attempts: int | None = None) -> None:
         """See Store."""
         self._change_job(job, "update", {"state": state, "flink_job_id": flink_job_id, "version": version,
-                                         "options": _json(options), "progress": _json(progress)})
+                                         "options": _json(options), "progress": _json(progress), "error": error,
+                                         "sqlstate": sqlstate, "attempts": attempts})
 
     def finish_job(self, job: int, state: records.JobEnd, *, result: Mapping[str, Any] | None = None,
                    error: str | None = None, sqlstate: str | None = None) -> None:

@@ -25,7 +25,7 @@ Desired = Literal["finished", "running", "canceled"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 ENDED: tuple[JobEnd, ...] = ("finished", "failed", "canceled")
-"""States a job does not leave by itself; ``requeue_job`` takes it out of them."""
+"""States a job does not leave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +103,45 @@ class VersionRecord:
     published_at: datetime | None
 
 
+Positions = Mapping[str, Mapping[str, Sequence[int]]]
+"""Where something stands in logs: directory of a stream, or name of a table of a model -> partition -> (epoch, offset),
+of streams also (epoch, offset, rows of the frame there)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnerStart:
+    """Where a learner starts.
+
+    sources: by a stream's directory; what is not named is read from its beginning.
+    logs:    by the version's table: what a log holds past it is superseded.
+    restore: URI of the checkpoint these positions are from, when its query's own state is to be restored too.
+    """
+
+    sources: Positions = field(default_factory=dict)
+    logs: Positions = field(default_factory=dict)
+    restore: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learner:
+    """A Flink job that teaches a version. Its newest complete checkpoint, or ``start`` while there is none, is what the
+    version has learned; ``plan`` says what may restore that checkpoint, ``job`` on behalf of which standing job it runs."""
+
+    job: int | None
+    flink_job_id: str
+    query: str
+    plan: str
+    start: LearnerStart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """What a version knows of streams: where its training ended in those it read, and its latest learner, if any."""
+
+    trained_to: Positions = field(default_factory=dict)
+    learner: Learner | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasChange:
     """An alias named this version from ``valid_from`` until just before ``valid_to`` (None: still does)."""
@@ -130,7 +169,10 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """One job: what was asked, what is wanted, and how far it is."""
+    """One job: what was asked, what is wanted, and how far it is.
+
+    While it restarts, ``error`` is what ended the newest of its ``attempts``; a job that runs has none.
+    """
 
     id: int
     kind: JobKind
@@ -146,6 +188,7 @@ class JobRecord:
     result: Mapping[str, Any] | None
     error: str | None
     sqlstate: str | None
+    attempts: int
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -278,6 +321,18 @@ def nothing_before(model: str, alias: str) -> FlinkmsError:
     """The error for a rollback of an alias that only ever named one version."""
     return FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE,
                         f'alias "{alias}" of model "{model}" has no earlier version')
+
+
+def has_learner(model: str, job: int) -> FlinkmsError:
+    """The error for a second standing job that would teach a model."""
+    return FlinkmsError(errors.OBJECT_IN_USE, f'model "{model}" already learns: job {job}',
+                        detail="A version has one learner: two would fight for its log.",
+                        hint=f"STOP JOB {job} ends it at a savepoint; the next one goes on from there.")
+
+
+def goes_live(model: str, version: int, live: int | None, history: Sequence[AliasChange]) -> bool:
+    """Whether a version that was trained is to become live: not when a newer one is, nor when it was live before."""
+    return not (live is not None and live > version) and all(change.version != version for change in history)
 
 
 def job_ended(job: JobRecord) -> FlinkmsError:

@@ -16,10 +16,14 @@ from flinkms_sql.catalog.records import (
     AliasChange,
     Column,
     JobRecord,
+    Learner,
+    LearnerStart,
+    Learning,
     Metric,
     MetricRecord,
     ModelRecord,
     NewJob,
+    Positions,
     Snapshot,
     TableRecord,
     TrainingOutcome,
@@ -60,12 +64,10 @@ def version(row: Row) -> VersionRecord:
     """A row of flinkms.model_versions."""
     outcome = None
     if row["published_at"] is not None:
-        positions = {name: {partition: (at[0], at[1]) for partition, at in partitions.items()}
-                     for name, partitions in row["positions"].items()}
         outcome = TrainingOutcome(training_rows=row["training_rows"], failed_rows=row["failed_rows"],
                                   failures=row["failures"], duration_ms=row["duration_ms"],
                                   code_hash=row["code_hash"], training_metrics=row["training_metrics"],
-                                  positions=positions)
+                                  positions=positions_of(row["positions"]))
     return VersionRecord(model=row["model"], version=row["version"], state=row["state"], path=row["path"],
                          options=row["options"], outcome=outcome, error=row["error"], created_at=row["created_at"],
                          published_at=row["published_at"])
@@ -73,12 +75,41 @@ def version(row: Row) -> VersionRecord:
 
 def outcome_parameters(outcome: TrainingOutcome) -> dict[str, Any]:
     """The columns that publishing sets."""
-    positions = {name: {partition: list(at) for partition, at in partitions.items()}
-                 for name, partitions in outcome.positions.items()}
     return {"training_rows": outcome.training_rows, "failed_rows": outcome.failed_rows,
             "failures": Jsonb(dict(outcome.failures)), "duration_ms": outcome.duration_ms,
             "code_hash": outcome.code_hash, "training_metrics": Jsonb(dict(outcome.training_metrics)),
-            "positions": Jsonb(positions)}
+            "positions": Jsonb(positions_json(outcome.positions))}
+
+
+def positions_json(positions: Positions) -> dict[str, dict[str, list[int]]]:
+    """Positions as they are stored."""
+    return {name: {partition: list(at) for partition, at in partitions.items()} for name, partitions in positions.items()}
+
+
+def positions_of(stored: Mapping[str, Mapping[str, Sequence[int]]]) -> Positions:
+    """The inverse of ``positions_json``."""
+    return {name: {partition: tuple(at) for partition, at in partitions.items()} for name, partitions in stored.items()}
+
+
+def learning(row: Row | None) -> Learning:
+    """A row of flinkms.version_learning; None is a version that has none."""
+    if row is None:
+        return Learning()
+    learner = None
+    if row["flink_job_id"] is not None:
+        start = row["start"]
+        learner = Learner(job=row["job"], flink_job_id=row["flink_job_id"], query=row["query"], plan=row["plan"],
+                          start=LearnerStart(restore=start["restore"], sources=positions_of(start["sources"]),
+                                             logs=positions_of(start["logs"])))
+    return Learning(trained_to=positions_of(row["trained_to"]), learner=learner)
+
+
+def learner_parameters(learner: Learner) -> dict[str, Any]:
+    """The columns of flinkms.version_learning that a learner sets."""
+    start = {"restore": learner.start.restore, "sources": positions_json(learner.start.sources),
+             "logs": positions_json(learner.start.logs)}
+    return {"job": learner.job, "flink_job_id": learner.flink_job_id, "query": learner.query, "plan": learner.plan,
+            "start": Jsonb(start)}
 
 
 def alias_change(row: Row) -> AliasChange:

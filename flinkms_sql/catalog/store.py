@@ -17,10 +17,13 @@ from flinkms_sql.catalog.records import (
     JobEnd,
     JobRecord,
     JobState,
+    Learner,
+    Learning,
     Metric,
     MetricRecord,
     ModelRecord,
     NewJob,
+    Positions,
     Snapshot,
     TableKind,
     TableRecord,
@@ -66,11 +69,29 @@ class Store(Protocol):
                         reason: str = "trained") -> VersionRecord:
         """training -> ready, and the alias to it, in one transaction."""
 
+    def complete_version(self, model: str, version: int, outcome: TrainingOutcome) -> VersionRecord:
+        """training -> ready, and no alias: it can be asked by number, and goes live later."""
+
+    def go_live(self, model: str, version: int, *, reason: str = "trained") -> bool:
+        """Let the alias live name a version that was trained, unless a newer one is live or it was live before.
+
+        Whether the alias moved now. Raises 55000 when the version is not ready.
+        """
+
     def fail_version(self, model: str, version: int, error: str) -> None:
         """training -> failed; aliases stay where they are."""
 
     def retire_version(self, model: str, version: int) -> None:
         """ready -> retired, so that its files may be deleted. Raises 55000 while an alias names it."""
+
+    def learning(self, model: str, version: int) -> Learning:
+        """What a version knows of streams. Raises 42704 when there is no such version."""
+
+    def record_training(self, model: str, version: int, trained_to: Positions) -> None:
+        """Record up to where the training of a version reads streams, before it does."""
+
+    def record_learner(self, model: str, version: int, learner: Learner) -> None:
+        """Record which Flink job is about to teach a version, and where it starts, in place of the one before."""
 
     def set_alias(self, model: str, alias: str, version: int, *, reason: str = "promoted") -> None:
         """Let an alias name a ready version; nothing changes when it does already."""
@@ -94,18 +115,19 @@ class Store(Protocol):
         """Tables, models, ready versions, aliases and their history as of one moment."""
 
     def enqueue_job(self, job: NewJob) -> JobRecord:
-        """Add a job in state queued."""
+        """Add a job in state queued. Raises 55006 for a second standing job that would teach a model."""
 
     def claim_job(self) -> JobRecord | None:
         """Take the oldest queued job that is not to be canceled: queued -> starting. No two callers get the same."""
 
-    def requeue_job(self, job: int) -> None:
-        """Back to queued, as after a lost cluster; the Flink job id is forgotten, options and progress stay."""
-
     def update_job(self, job: int, *, state: JobState | None = None, flink_job_id: str | None = None,
                    version: int | None = None, options: Mapping[str, Any] | None = None,
-                   progress: Mapping[str, Any] | None = None) -> None:
-        """Record what is given; None leaves a field as it is. Raises 55000 when the job has ended."""
+                   progress: Mapping[str, Any] | None = None, error: str | None = None, sqlstate: str | None = None,
+                   attempts: int | None = None) -> None:
+        """Record what is given; None leaves a field as it is. Raises 55000 when the job has ended.
+
+        error, sqlstate, attempts: why and how often it is started anew; the state running takes them back.
+        """
 
     def finish_job(self, job: int, state: JobEnd, *, result: Mapping[str, Any] | None = None,
                    error: str | None = None, sqlstate: str | None = None) -> None:

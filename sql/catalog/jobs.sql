@@ -14,16 +14,14 @@ UPDATE flinkms.jobs SET state = 'starting', started_at = coalesce(started_at, no
 WHERE id = %(id)s
 RETURNING *
 
--- name: requeue
-UPDATE flinkms.jobs
-SET state = 'queued', flink_job_id = NULL, error = NULL, sqlstate = NULL, result = NULL, ended_at = NULL
-WHERE id = %(job)s
-
 -- name: update
 UPDATE flinkms.jobs
 SET state = coalesce(%(state)s, state), flink_job_id = coalesce(%(flink_job_id)s, flink_job_id),
     version = coalesce(%(version)s, version), options = coalesce(%(options)s, options),
-    progress = coalesce(%(progress)s, progress)
+    progress = coalesce(%(progress)s, progress),
+    error = CASE WHEN %(state)s = 'running' THEN NULL ELSE coalesce(%(error)s, error) END,
+    sqlstate = CASE WHEN %(state)s = 'running' THEN NULL ELSE coalesce(%(sqlstate)s, sqlstate) END,
+    attempts = CASE WHEN %(state)s = 'running' THEN 0 ELSE coalesce(%(attempts)s, attempts) END
 WHERE id = %(job)s AND state NOT IN ('finished', 'failed', 'canceled')
 
 -- name: finish
@@ -44,6 +42,10 @@ SET desired = 'canceled',
     state = CASE WHEN state = 'queued' THEN 'canceled' ELSE state END,
     ended_at = CASE WHEN state = 'queued' THEN clock_timestamp() ELSE ended_at END
 WHERE model = %(model)s AND state NOT IN ('finished', 'failed', 'canceled')
+
+-- name: learner_of_model
+SELECT id FROM flinkms.jobs
+WHERE kind = 'learn' AND model = %(model)s AND desired = 'running' AND state NOT IN ('finished', 'failed', 'canceled')
 
 -- name: get
 SELECT * FROM flinkms.jobs WHERE id = %(job)s
