@@ -5,10 +5,16 @@ again after a key was removed. Integer keys are looked up in an array addressed 
 dense, else by cuckoo hashing (Pagh and Rodler, 2004): a key can be in two slots only, so that a batch lookup is two
 vectorized steps whatever the table's size, and a removal leaves no tombstone. Slots hold row numbers (4 bytes); the key
 is compared in the array of keys. Text keys are looked up in a dict: strings cannot be hashed without touching each.
+
+No set of keys makes an index fail. The hashes' multipliers are drawn anew for every table of slots, from the operating
+system, so that nobody can choose keys that share their slots; and what finds no slot all the same, after a few tables of
+other multipliers and of more slots, is kept in a dict beside them.
 """
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable
 from itertools import repeat
 from typing import Literal
 
@@ -27,10 +33,17 @@ SCALAR_BATCH_MAX = 20
 """Keys up to which a loop over ``find_one`` beats the fixed cost of the vectorized lookup."""
 PLACE_ROUNDS_MAX = 200
 """Rounds of eviction after which a hash table counts as too full; at a load of 0.4 some twenty are usual."""
+TABLES_MAX = 4
+"""Tables of slots that are tried for a set of keys, each twice as large as the one before: a failure by chance has a
+probability of some 1/n, so that what does not fit the last one was made not to."""
+ASIDE_MAX = 64
+"""Keys beside the slots from which on an insert tries other tables: so few cost next to nothing. When no table takes
+more than that, the next try is at twice as many, so that trying costs a bounded share of inserting."""
+
+Draw = Callable[[int], int]
+"""``draw(bits)``: a number of so many random bits."""
 
 _WORD = (1 << 64) - 1
-_MULTIPLIERS = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # Steele, Lea, Flood: splitmix64
-_M1, _M2, _M3 = (np.uint64(multiplier) for multiplier in _MULTIPLIERS)
 
 
 class _Rows:
@@ -115,13 +128,20 @@ class _Direct:
 
 
 class _Cuckoo:
-    """Slots addressed by two hashes of the key. ``bits``: binary logarithm of the number of slots."""
+    """Slots addressed by two hashes of the key. ``bits``: binary logarithm of the number of slots.
 
-    def __init__(self, bits: int, seed: int, buffer: np.ndarray) -> None:
+    ``aside``: rows by key of what found no slot; ``aside_max``: how many may be. A key's mixing is ``key * m1``, folded, ``* m2``, folded, ``* m3``,
+    with odd multipliers that only this table knows; the two slots are the top bits before and after the last step.
+    """
+
+    def __init__(self, bits: int, draw: Draw, buffer: np.ndarray) -> None:
         self._shift = 64 - bits
-        self._seed = seed
+        self._multipliers = tuple(draw(64) | 1 for _ in range(3))
+        self._m1, self._m2, self._m3 = (np.uint64(multiplier) for multiplier in self._multipliers)
         self._slots = np.full(1 << bits, -1, np.int32)
         self._view = memoryview(self._slots)
+        self.aside: dict[int, int] = {}
+        self.aside_max = ASIDE_MAX
         self.bind(buffer)
 
     def bind(self, buffer: np.ndarray) -> None:
@@ -130,14 +150,16 @@ class _Cuckoo:
         self._keys_view = memoryview(buffer)
 
     def find_one(self, key: int) -> int:
-        m1, m2, m3 = _MULTIPLIERS
-        mixed = (key ^ self._seed) * m1 & _WORD
+        m1, m2, m3 = self._multipliers
+        mixed = key * m1 & _WORD
         mixed = (mixed ^ mixed >> 32) * m2 & _WORD
         row = self._view[mixed >> self._shift]
         if row >= 0 and self._keys_view[row] == key:
             return row
         row = self._view[((mixed ^ mixed >> 29) * m3 & _WORD) >> self._shift]
-        return row if row >= 0 and self._keys_view[row] == key else -1
+        if row >= 0 and self._keys_view[row] == key:
+            return row
+        return self.aside.get(key, -1) if self.aside else -1
 
     def find(self, keys: np.ndarray) -> np.ndarray:
         mixed = self._mix(keys)
@@ -149,10 +171,13 @@ class _Cuckoo:
             others = self._slots.take(self._second(mixed[misses]))
             others[self._keys.take(others, mode="clip") != keys[misses]] = -1
             rows[misses] = others
+            if self.aside:
+                misses = np.flatnonzero(rows < 0)
+                rows[misses] = [self.aside.get(key, -1) for key in keys[misses].tolist()]
         return rows.astype(np.int64)
 
     def place(self, rows: np.ndarray, keys: np.ndarray) -> bool:
-        """Put new rows in; False when there is no room, and then some row may be in no slot."""
+        """Put new rows in; False when more than ``aside_max`` rows are in no slot: another table may be better."""
         pending = rows.astype(np.int32)
         second = np.zeros(len(rows), bool)
         for _ in range(PLACE_ROUNDS_MAX):
@@ -168,18 +193,21 @@ class _Cuckoo:
             second = np.concatenate((~second[~won], was_first))
             if not len(pending):
                 return True
-        return False
+        self.aside.update(zip(self._keys[pending].tolist(), pending.tolist()))
+        return len(self.aside) <= self.aside_max
 
     def remove(self, rows: np.ndarray, keys: np.ndarray) -> None:
         mixed = self._mix(keys)
         for slots in (self._first(mixed), self._second(mixed)):
             self._slots[slots[self._slots[slots] == rows]] = -1
+        if self.aside:
+            for key in keys.tolist():
+                self.aside.pop(key, None)
 
     def _mix(self, keys: np.ndarray) -> np.ndarray:
-        mixed = keys.view(np.uint64) ^ np.uint64(self._seed)
-        mixed *= _M1
+        mixed = keys.view(np.uint64) * self._m1
         mixed ^= mixed >> np.uint64(32)
-        mixed *= _M2
+        mixed *= self._m2
         return mixed
 
     def _first(self, mixed: np.ndarray) -> np.ndarray:
@@ -187,15 +215,19 @@ class _Cuckoo:
 
     def _second(self, mixed: np.ndarray) -> np.ndarray:
         other = mixed ^ (mixed >> np.uint64(29))
-        other *= _M3
+        other *= self._m3
         return (other >> np.uint64(self._shift)).view(np.int64)
 
 
 class IntIndex:
-    """Index of int64 keys. Raises ValueError when ``keys`` are not unique."""
+    """Index of int64 keys. Raises ValueError when ``keys`` are not unique.
 
-    def __init__(self, keys: np.ndarray) -> None:
+    draw: of the hashes' multipliers; the operating system's randomness, but for tests.
+    """
+
+    def __init__(self, keys: np.ndarray, draw: Draw = secrets.randbits) -> None:
         self._rows = _Rows(keys, np.int64)
+        self._draw = draw
         self._build()
         if not np.array_equal(self.find(self.keys), np.arange(len(keys))):
             raise ValueError("keys are not unique")
@@ -246,15 +278,15 @@ class IntIndex:
             self._full = ROWS_MAX
             return
         bits = (5 * len(keys) // 2).bit_length()  # a load between 0.2 and 0.4; two hashes alone bear less than 0.5
-        for seed in _MULTIPLIERS:
-            self._slots = _Cuckoo(bits, seed, self._rows.buffer)
-            self._full = (2 << bits) // 5
-            if self._slots.place(rows, keys):
-                return
+        for attempt in range(TABLES_MAX):
+            slots = _Cuckoo(bits + attempt, self._draw, self._rows.buffer)
+            slots.place(rows, keys)
+            if not slots.aside:
+                break
             if len(np.unique(keys)) != len(keys):
                 raise ValueError("keys are not unique")
-            bits += 1
-        raise FlinkmsError(errors.INTERNAL_ERROR, f"{len(keys)} keys do not fit a hash table of {1 << bits} slots")
+        slots.aside_max = max(ASIDE_MAX, 2 * len(slots.aside))
+        self._slots, self._full = slots, (2 << bits + attempt) // 5
 
 
 class TextIndex:
