@@ -1,4 +1,4 @@
-"""The adapter to PyFlink's Table API: the one file that starts the client JVM and talks to it.
+"""The adapter to PyFlink's Table API: the one file that asks the client JVM, over the connections of ``gateway``.
 
 A ``Workspace`` is one TableEnvironment for one job: the tables and functions it needs, then a submission to the session
 cluster. It must not know what a job means. User text enters Flink only as whole statements that Flink itself parses
@@ -22,6 +22,7 @@ from pyflink.util.exceptions import JavaException
 
 from flinkms_sql import errors, sqlfiles
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.gateway import pin_threads
 from flinkms_sql.types import SqlType
 
 BULK = {
@@ -95,6 +96,7 @@ class Workspace:
                  name: str, flink_job_id: str | None = None, restore_from: str | None = None) -> None:
         """``flink_job_id``: the id its one job will have (see context.new_flink_job_id); None lets the client choose."""
         os.environ[WORKER_MODE] = "process"
+        pin_threads()
         host, _, port = target.address.rpartition(":")
         settings = {
             "execution.target": "remote", "rest.address": host, "rest.port": port,
