@@ -12,7 +12,7 @@ import pytest
 from flinkms_sql.catalog.memory import MemoryStore
 from flinkms_sql.commands.generate_model import ModelSize, publish_random
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.modellog import loading
+from flinkms_sql.modellog import files, loading
 from flinkms_sql.modellog.frame import Position
 from flinkms_sql.modellog.loading import open_version, verify_loads
 
@@ -83,5 +83,5 @@ def test_out_of_memory_is_a_reason_like_another(tmp_path: Path) -> None:
     with pytest.raises(FlinkmsError) as raised:
         open_version(path)
     assert raised.value.sqlstate in ("53200", "XX001")
-    error = loading.reason_of(MemoryError("3 PiB"), path)
+    error = files.reason_of(MemoryError("3 PiB"), path)
     assert (error.sqlstate, error.detail) == ("53200", "3 PiB")

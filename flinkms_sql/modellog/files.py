@@ -37,6 +37,19 @@ def corrupted(path: Path, reason: str, *, offset: int | None = None) -> FlinkmsE
     )  # fmt: skip
 
 
+def reason_of(error: Exception, path: Path) -> FlinkmsError:
+    """Whatever opening or reading something at ``path`` raised, as the FlinkmsError that says why."""
+    match error:
+        case FlinkmsError():
+            return error
+        case MemoryError():
+            return FlinkmsError(errors.OUT_OF_MEMORY, f'out of memory for "{path}"', detail=str(error) or None,
+                                hint="Free memory, or retire versions that nobody asks.")
+        case OSError():
+            return io_error(error, path, "read")
+    return FlinkmsError(errors.INTERNAL_ERROR, f'"{path}" cannot be served: {type(error).__name__}: {error}')
+
+
 def sync_directory(path: Path, fsync: Fsync = os.fsync) -> None:
     """Make the names in a directory durable."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

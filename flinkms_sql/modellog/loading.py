@@ -17,6 +17,7 @@ import numpy as np
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.base import open_current, verify_base
+from flinkms_sql.modellog.files import reason_of
 from flinkms_sql.modellog.frame import Position
 from flinkms_sql.modellog.replica import VersionReplica
 from flinkms_sql.types import SqlType
@@ -56,7 +57,10 @@ def open_version(path: Path, positions: Positions | None = None) -> Opened:
         except BaseException:
             replica.close()
             raise
-    except Exception as error:
+    except OptionError as error:
+        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f'"{path}" cannot be served: {error}',
+                           hint="Another release has written it.") from error
+    except Exception as error:  # a version comes from outside: whatever it makes us raise is its reason
         raise reason_of(error, path) from error
 
 
@@ -69,22 +73,6 @@ def verify_loads(path: Path) -> None:
             verify_base(base)
     finally:
         opened.replica.close()
-
-
-def reason_of(error: Exception, path: Path) -> FlinkmsError:
-    """An exception as the FlinkmsError that says why a version cannot be served."""
-    match error:
-        case FlinkmsError():
-            return error
-        case MemoryError():
-            return FlinkmsError(errors.OUT_OF_MEMORY, f'out of memory for version "{path}"',
-                                detail=str(error) or None, hint="Free memory, or retire versions that nobody asks.")
-        case OptionError():
-            return FlinkmsError(errors.INVALID_PARAMETER_VALUE, f'version "{path}" cannot be served: {error}',
-                                hint="It was written by another release.")
-        case OSError():
-            return FlinkmsError(errors.IO_ERROR, f'could not read version "{path}": {error.strerror or error}')
-    return FlinkmsError(errors.INTERNAL_ERROR, f'version "{path}" cannot be served: {type(error).__name__}: {error}')
 
 
 def _opened(replica: VersionReplica, positions: Positions) -> Opened:

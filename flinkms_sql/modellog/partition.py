@@ -78,9 +78,9 @@ class PartitionReader:
 
     def close(self) -> None:
         """Release the open file."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        handle, self._handle = self._handle, None  # first: a number that is closed twice may be somebody else's by then
+        if handle is not None:
+            os.close(handle)
 
     def poll(self, bytes_max: int = POLL_BYTES_MAX) -> list[Frame | Superseded]:
         """What is new, in log order, at most ``bytes_max`` bytes of it but at least a frame; [] when nothing is.

@@ -2,24 +2,30 @@
 
 Must not know about SQL, sessions or which version is live. Not thread-safe: ``poll`` and the reads belong to one
 thread, usually the event loop's, so that a reader sees all of a frame or nothing and needs no lock.
+
+Applying may fail at any step: memory runs out, a frame is damaged. First a table changes, then the position moves; what
+is not applied yet is kept and tried again. A change that ended half way leaves its table in doubt: nobody reads it
+before it was loaded again.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
+from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.modellog.files import corrupted
+from flinkms_sql.modellog.files import corrupted, reason_of
 from flinkms_sql.modellog.frame import UPSERT, Frame, Position
 from flinkms_sql.modellog.partition import PartitionReader, Superseded
 from flinkms_sql.modellog.segments import read_committed
-from flinkms_sql.modellog.table import TableReplica, Undo, concatenate, records_of
+from flinkms_sql.modellog.table import Records, TableReplica, Undo, concatenate, records_of
 from flinkms_sql.modellog.version import read_version
 
 APPLY_BYTES_MAX = 1 << 20
@@ -47,69 +53,108 @@ class _Applied:
         return self.undo.bytes + sum(len(frame.body) for frame in self.frames)
 
 
-class _Partition:
-    """One partition of one table: its reader, and what it has applied that is not committed yet.
+Doubt = dict[str, FlinkmsError | None]
+"""Names of tables that a change may have left half way, with the reason once it is known."""
 
-    ``failure``: what every further call raises, because going on would serve something wrong.
+
+class _Partition:
+    """One partition of one table: its reader, what it returned that is not applied yet, and what is applied but not
+    committed.
+
+    ``position``: up to which all is applied. It moves after the table has changed, never before: what cannot be applied
+    stays in ``_waiting`` and is what the next call begins with.
+    ``doubt``: has the table's name while it is being changed, and afterwards when that failed.
     ``_complete_from``: everything applied after this position can be taken back.
     """
 
-    def __init__(self, table: TableReplica, name: str, clock: Callable[[], float]) -> None:
+    def __init__(self, table: TableReplica, name: str, clock: Callable[[], float], doubt: Doubt) -> None:
         self.name = name
+        self.doubt = doubt
         self.path = table.path / "log" / name
-        self.reader = PartitionReader(self.path, UPSERT, table.base_positions.get(name), clock=clock)
+        self.position = table.base_positions.get(name)
         self._table = table
-        self.failure: FlinkmsError | None = None
         self._clock = clock
+        self._reader = self._open()
+        self._waiting: deque[Frame | Superseded] = deque()
         self._look_at = float("-inf")
         self._committed = Position(0, 0)
         self._applied: deque[_Applied] = deque()
         self._applied_bytes = 0
-        self._complete_from = table.base_positions.get(name, Position(0, 0))
+        self._complete_from = self.position or Position(0, 0)
+
+    def close(self) -> None:
+        """Release the open file."""
+        self._reader.close()
 
     def poll(self, bytes_max: int) -> int | None:
-        """Apply what is new to the table; the number of records, or None when the table has to be loaded again."""
-        if self.failure is not None:
-            raise self.failure
-        events = self.reader.poll(bytes_max)
-        if not events:
-            return 0
+        """Apply what is new to the table; the number of records, or None when the table has to be loaded again.
+
+        When it raises and the table is not in doubt, the next call goes on after what was applied.
+        """
+        if not self._waiting:
+            self._read(bytes_max)
         records = 0
-        start = 0
-        for number, event in enumerate(events):
-            if isinstance(event, Superseded):
-                records += self._apply(events[start:number])
-                start = number + 1
-                if event.since < self._complete_from:
-                    return None
-                self._take_back(event.since)
-                records += 1
-        if start == 0:
+        if self._waiting and not any(isinstance(event, Superseded) for event in self._waiting):
             self._look()
-        return records + self._apply(events[start:])
+        while self._waiting:
+            first = self._waiting[0]
+            if not isinstance(first, Superseded):
+                records += self._apply_run()
+            elif first.since < self._complete_from:
+                return None
+            else:
+                self._take_back(first.since)
+                records += 1
+        self.position = self._reader.position
+        return records
 
-    def _apply(self, frames: Sequence[Frame]) -> int:
+    def _open(self) -> PartitionReader:
+        return PartitionReader(self.path, UPSERT, self.position, clock=self._clock)
+
+    def _read(self, bytes_max: int) -> None:
+        try:
+            self._waiting.extend(self._reader.poll(bytes_max))
+        except Exception:
+            # It may have gone past what it did not return: another one starts where the table is.
+            self._waiting.clear()
+            self._reader.close()
+            self._reader = self._open()
+            raise
+
+    def _apply_run(self) -> int:
+        """Apply the frames that wait before the next Superseded, those that are committed apart from the others."""
+        frames = list(takewhile(lambda event: not isinstance(event, Superseded), self._waiting))
         settled = sum(frame.end <= self._committed for frame in frames)
-        return self._apply_together(frames[:settled], keep=False) + self._apply_together(frames[settled:], keep=True)
+        return self._apply(frames[:settled], keep=False) + self._apply(frames[settled:], keep=True)
 
-    def _apply_together(self, frames: Sequence[Frame], *, keep: bool) -> int:
-        """Apply frames as one batch; up to the first one that does not fit, which is an error from then on."""
+    def _apply(self, frames: Sequence[Frame], *, keep: bool) -> int:
+        """Apply waiting frames as one batch; up to the first one that does not fit, which is then an error."""
         parts = []
+        failure: FlinkmsError | None = None
         for frame in frames:
             try:
                 parts.append(records_of(frame.columns(), self._table.table))
             except ValueError as error:
-                self.failure = corrupted(self.path, f"frame {frame.start.epoch}/{frame.start.offset}: {error}")
+                failure = corrupted(self.path, f"frame {frame.start.epoch}/{frame.start.offset}: {error}")
                 break
         if parts:
-            undo = self._table.apply(concatenate(parts), keep=keep)
-            if undo is None:
-                self._complete_from = frames[len(parts) - 1].end
-            else:
-                self._remember(_Applied(frames[: len(parts)], undo))
-        if self.failure is not None:
-            raise self.failure
+            self._change(frames[: len(parts)], concatenate(parts), keep=keep)
+        if failure is not None:
+            raise failure
         return sum(len(part) for part in parts)
+
+    def _change(self, frames: Sequence[Frame], records: Records, *, keep: bool) -> None:
+        """Apply the records of the first frames that wait."""
+        self.doubt[self._table.table.name] = None
+        undo = self._table.apply(records, keep=keep)
+        if undo is None:
+            self._complete_from = frames[-1].end
+        else:
+            self._remember(_Applied(frames, undo))
+        for _ in frames:
+            self._waiting.popleft()
+        self.position = frames[-1].end
+        del self.doubt[self._table.table.name]
 
     def _remember(self, applied: _Applied) -> None:
         self._applied.append(applied)
@@ -132,18 +177,50 @@ class _Partition:
             return
         self._look_at = now + COMMITTED_INTERVAL_S
         committed = read_committed(self.path)
-        if committed is None or not self.reader.follows(committed.epoch):
+        if committed is None or not self._reader.follows(committed.epoch):
             return
         self._committed = committed
         while self._applied and self._applied[0].end <= committed:
             self._forget()
 
     def _take_back(self, since: Position) -> None:
+        """Make the table what it was at ``since``, as the first event that waits wants it."""
+        self.doubt[self._table.table.name] = None
         while self._applied and self._applied[-1].end > since:
             latest = self._applied.pop()
             self._applied_bytes -= latest.bytes
             self._table.take_back(latest.undo)
-            self._apply_together([frame for frame in latest.frames if frame.end <= since], keep=True)
+            kept = [frame for frame in latest.frames if frame.end <= since]
+            if kept:
+                records = concatenate([records_of(frame.columns(), self._table.table) for frame in kept])
+                self._remember(_Applied(kept, self._table.apply(records, keep=True)))
+        self._waiting.popleft()
+        self.position = since
+        del self.doubt[self._table.table.name]
+
+
+class _InDoubt(Mapping[str, TableReplica]):
+    """The tables of a version some of which are in doubt: whoever reads one of those is told why."""
+
+    def __init__(self, tables: Mapping[str, TableReplica], doubt: Doubt) -> None:
+        self._tables = tables
+        self._doubt = doubt
+
+    def __getitem__(self, name: str) -> TableReplica:
+        if name not in self._doubt:
+            return self._tables[name]
+        reason = self._doubt[name]
+        raise FlinkmsError(
+            errors.OBJECT_NOT_IN_PREREQUISITE_STATE, f'table "{self._tables[name].path}" has to be loaded again',
+            detail=f"An update of it failed half way: {reason.message}." if reason else "An update of it failed half way.",
+            hint="Loading it is tried again and again; the frontend's log tells what is in the way.",
+        )  # fmt: skip
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
 
 
 class VersionReplica:
@@ -158,13 +235,15 @@ class VersionReplica:
         self.version = read_version(path)
         self.generation = 0
         self._clock = clock
+        self._doubt: Doubt = {}
         self._tables = {table.name: TableReplica(path / table.name, table) for table in self.version.tables}
-        self._partitions = {name: self._open_log(table) for name, table in self._tables.items()}
+        self._partitions = {name: self._open_log(table, self._doubt) for name, table in self._tables.items()}
+        self._guarded = _InDoubt(self._tables, self._doubt)
 
     @property
     def tables(self) -> Mapping[str, TableReplica]:
-        """Table name -> replica; one is replaced when it had to be loaded again."""
-        return self._tables
+        """Table name -> replica; one is replaced when it had to be loaded again, and not to be had until then (55000)."""
+        return self._guarded if self._doubt else self._tables
 
     @property
     def constants(self) -> Mapping[str, np.ndarray]:
@@ -175,7 +254,7 @@ class VersionReplica:
     def positions(self) -> dict[str, dict[str, Position]]:
         """Table -> partition -> position up to which the log is applied; partitions never begun are absent."""
         return {
-            table: {part.name: part.reader.position for part in partitions if part.reader.position is not None}
+            table: {part.name: part.position for part in partitions if part.position is not None}
             for table, partitions in self._partitions.items()
         }
 
@@ -191,21 +270,18 @@ class VersionReplica:
     def poll(self, bytes_max: int = APPLY_BYTES_MAX) -> int:
         """Apply what is new, at most ``bytes_max`` bytes of each partition; the number of records applied.
 
-        More may be waiting when it is not 0. Raises FlinkmsError 58030, XX001 on every call once a partition cannot be
-        read on; the others are kept up to date all the same.
+        More may be waiting when it is not 0. Raises FlinkmsError when something could not be applied: 58030, XX001,
+        53200 …; the other partitions are kept up to date all the same, and the next call tries again, from where this
+        one failed. So a frame is applied or an error tells of it, at every call.
         """
         records = 0
-        failure: FlinkmsError | None = None
+        failures: list[FlinkmsError] = []
         for name in self._tables:
-            for number in range(self.version.partitions):
-                try:
-                    records += self._poll_partition(name, number, bytes_max)
-                except FlinkmsError as error:
-                    failure = failure or error
-        if records or failure is not None:  # before the frame that failed there may have been others
+            records += self._poll_table(name, bytes_max, failures)
+        if records or failures:  # before the frame that failed there may have been others
             self.generation += 1
-        if failure is not None:
-            raise failure
+        if failures:
+            raise failures[0]
         return records
 
     def warm(self) -> None:
@@ -217,40 +293,56 @@ class VersionReplica:
         """Release the open files; the tables stay readable."""
         for partitions in self._partitions.values():
             for part in partitions:
-                part.reader.close()
+                part.close()
 
-    def _open_log(self, table: TableReplica) -> list[_Partition]:
-        return [_Partition(table, f"p{number}", self._clock) for number in range(self.version.partitions)]
+    def _open_log(self, table: TableReplica, doubt: Doubt) -> list[_Partition]:
+        return [_Partition(table, f"p{number}", self._clock, doubt) for number in range(self.version.partitions)]
 
-    def _poll_partition(self, name: str, number: int, bytes_max: int) -> int:
-        part = self._partitions[name][number]
-        applied = part.poll(bytes_max)
-        if applied is not None:
-            return applied
+    def _poll_table(self, name: str, bytes_max: int, failures: list[FlinkmsError]) -> int:
+        records = 0
+        void = False
+        for part in self._partitions[name]:
+            if name in self._doubt:
+                break
+            try:
+                applied = part.poll(bytes_max)
+                void = void or applied is None
+                records += applied or 0
+            except Exception as error:  # noqa: BLE001 - whatever it is: the next call tries again
+                failures.append(reason_of(error, part.path))
+        if not (void or name in self._doubt):
+            return records
         try:
-            return self._reload(name)
-        except FlinkmsError as error:
-            part.failure = error
-            raise
+            return records + self._reload(name)
+        except Exception as error:  # noqa: BLE001 - as above
+            failures.append(reason_of(error, self._tables[name].path))
+        if name in self._doubt:
+            self._doubt[name] = failures[-1]
+        return records
 
     def _reload(self, name: str) -> int:
-        """Frames are void that cannot be taken back: load the table again, up to the end of its log, before it is used.
+        """Frames are void that cannot be taken back, or the table is in doubt: load it again, up to the end of its log,
+        before it is used.
 
         Blocks for as long as opening the version would. Raises XX001 when the base itself holds void frames.
         """
-        old = self._tables[name]
-        fresh = TableReplica(old.path, old.table)
-        partitions = self._open_log(fresh)
-        replaced = self._partitions[name]
+        old, partitions = self._tables[name], []
+        doubt: Doubt = {}
         try:
+            fresh = TableReplica(old.path, old.table)
+            partitions = self._open_log(fresh, doubt)
             records = _catch_up(partitions)
-        except FlinkmsError:
-            replaced = partitions
+        except BaseException:
+            for part in partitions:
+                part.close()
             raise
-        finally:
-            for part in replaced:
-                part.reader.close()
+        self._doubt.setdefault(name)  # until all of it is exchanged
+        for part in self._partitions[name]:
+            part.close()
+        for part in partitions:
+            part.doubt = self._doubt
         self._tables[name], self._partitions[name] = fresh, partitions
+        del self._doubt[name]
         return max(records, 1)
 
 
