@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.runtime import postgres
-from flinkms_sql.settings import Settings
+from flinkms_sql.settings import Settings, forget_postgres
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ def run_jobs(settings: Settings) -> None:
 def main(argv: list[str]) -> int:
     """Run one process of a deployment; its settings are in the environment."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    forget_postgres(os.environ)
     settings = Settings.from_environment(os.environ)
     match argv:
         case ["jobs"]:

@@ -41,6 +41,7 @@ Every option is also a variable: --data-dir is FLINKMS_DATA_DIR, and so on.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. 1 after an error, which is printed, 130 after an interrupt."""
     arguments = _parser().parse_args(argv)
+    settings.forget_postgres(os.environ)
     try:
         chosen = Settings.from_environment(os.environ).with_options(
             {name: value for name, value in vars(arguments).items() if name in Settings.__dataclass_fields__})
@@ -95,7 +96,13 @@ def _common() -> argparse.ArgumentParser:
     group.add_argument("--control-dsn", metavar="DSN", help="a PostgreSQL to use instead of the embedded one")
     group.add_argument("--flink", type=_checked(settings.endpoint), metavar="HOST:PORT",
                        help="REST address of a session cluster to use instead of the embedded one")
-    group.add_argument("--password-file", type=Path, metavar="FILE", help="roles that may connect; default: trust")
+    group.add_argument("--client-dsn", metavar="DSN", help="how clients' statements reach that PostgreSQL; default: as the "
+                                                          "client's own role")
+    group.add_argument("--password-file", type=Path, metavar="FILE", help="users that may connect; default: trust")
+    group.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate of the frontend, PEM; with --tls-key")
+    group.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, which nobody else may read")
+    group.add_argument("--allow-plaintext", action="store_true", default=None,
+                       help="let clients of other machines connect without TLS")
     group.add_argument("--jobmanager-memory-mb", type=_checked(settings.memory_mb), metavar="MB",
                        help=f"default {default.jobmanager_memory_mb}")
     group.add_argument("--taskmanager-memory-mb", type=_checked(settings.memory_mb), metavar="MB",

@@ -6,7 +6,7 @@ Must not read the environment itself (the caller passes it) and must not create 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,20 @@ class Settings:
     """host:port of a session cluster's REST endpoint; None: embedded, started by ``flinkms up``."""
 
     password_file: Path | None = None
-    """File with ``role:verifier`` lines; None: clients from this machine are trusted."""
+    """File with ``user:verifier[:role]`` lines; None: clients from this machine are trusted."""
+
+    client_dsn: str | None = None
+    """libpq connection string that clients' own statements use on a control database that is not embedded; where it
+    names no user, each client logs in as itself. None: ``control_dsn``'s place, as itself."""
+
+    tls_cert: Path | None = None
+    """PEM file of the frontend's certificate and its chain; with ``tls_key``. None: no TLS."""
+
+    tls_key: Path | None = None
+    """PEM file of the certificate's key, readable by nobody else."""
+
+    allow_plaintext: bool = False
+    """Whether clients of other machines may come without TLS, their statements and answers readable on the way."""
 
     jobmanager_memory_mb: int = 768
     """Whole process, MiB: heap, metaspace and overhead. A session cluster that runs a dozen jobs needs 300 of heap."""
@@ -65,7 +78,10 @@ class Settings:
     def with_options(self, options: Mapping[str, Any]) -> Settings:
         """These settings with the options that are not None in place of their own."""
         changed = replace(self, **{name: value for name, value in options.items() if value is not None})
-        return replace(changed, data_dir=Path(os.path.abspath(changed.data_dir.expanduser())))
+        # Parts run in the data directory: what is relative is so to where the command was given.
+        places = {name: Path(os.path.abspath(value.expanduser())) for name in _PLACES
+                  if (value := getattr(changed, name)) is not None}
+        return replace(changed, **places)
 
     def environment(self) -> dict[str, str]:
         """FLINKMS_* variables from which a child process gets these settings back."""
@@ -130,6 +146,33 @@ def seconds(text: str) -> int:
     return number
 
 
+def switch(text: str) -> bool:
+    """A yes or no. Raises ValueError."""
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.lower() not in known:
+        raise ValueError("write true or false")
+    return known[text.lower()]
+
+
+def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without PG* variables.
+
+    They are a person's settings for psql. libpq takes whatever a connection string leaves open from them, and the
+    PostgreSQL server its port: a deployment would depend on who starts it.
+    """
+    return {name: value for name, value in environment.items() if not name.startswith("PG")}
+
+
+def forget_postgres(environment: MutableMapping[str, str]) -> None:
+    """Take the PG* variables out of a process' own environment, before anything of it connects.
+
+    PGPASSWORD stays: commands that are clients of the frontend are given their password by it, and who is not asked for
+    a password does not look.
+    """
+    for name in environment.keys() - own_environment(environment).keys() - {"PGPASSWORD"}:
+        del environment[name]
+
+
 def endpoint(text: str) -> str:
     """A host:port. Raises ValueError."""
     host, colon, port = text.rpartition(":")
@@ -139,10 +182,12 @@ def endpoint(text: str) -> str:
     return text
 
 
+_PLACES = ("data_dir", "password_file", "tls_cert", "tls_key")
+
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "data_dir": Path, "host": str, "port": port_number, "control_dsn": str, "flink": endpoint, "password_file": Path,
     "jobmanager_memory_mb": memory_mb, "taskmanager_memory_mb": memory_mb, "task_slots": slots,
-    "log_retention_s": seconds,
+    "log_retention_s": seconds, "client_dsn": str, "tls_cert": Path, "tls_key": Path, "allow_plaintext": switch,
 }
 
 

@@ -6,6 +6,7 @@ make a fit of 0.1 s take 3 s. It has to be set before numpy is imported.
 
 import gc
 import os
+from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -22,6 +23,22 @@ gc.set_threshold(*GC_THRESHOLDS)
 def pytest_collection_finish() -> None:
     """Leave thousands of collected tests out of every garbage collection."""
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passable(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """As root, PostgreSQL runs as another user, who has to pass pytest's private directories to those below."""
+    if os.geteuid() == 0:
+        base = tmp_path_factory.getbasetemp()
+        for directory in (base.parent, base):
+            directory.chmod(0o711)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Path:
+    """A directory of the test's own that PostgreSQL's user may pass."""
+    tmp_path.chmod(0o711)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,16 @@ from flinkms_sql.settings import DATABASE, Settings
 ROOT = Path(__file__).parents[1]
 
 
+PERSONS_OWN = {
+    "PGHOST": "db.invalid", "PGHOSTADDR": "192.0.2.1", "PGPORT": "1", "PGUSER": "nobody", "PGDATABASE": "nowhere",
+    "PGPASSWORD": "wrong", "PGPASSFILE": "nowhere", "PGSERVICE": "nothing", "PGSERVICEFILE": "nowhere",
+    "PGOPTIONS": "-c nonsense=1", "PGSSLMODE": "verify-full", "PGREQUIRESSL": "1", "PGTZ": "Mars/Base",
+    "PGCLIENTENCODING": "LATIN1", "PGDATESTYLE": "nonsense", "PGTARGETSESSIONATTRS": "standby", "PGDATA": "nowhere",
+    "PGAPPNAME": "psql", "PGCONNECT_TIMEOUT": "1", "PGREQUIREAUTH": "password", "PGCHANNELBINDING": "require",
+}
+"""Variables that somebody has set for psql: no deployment may notice."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """A deployment that runs; ``started_s`` is how long ``flinkms up --detach`` took."""
@@ -60,8 +70,8 @@ class Deployment:
 def deployed(**settings: object) -> Iterator[Deployment]:
     """A deployment with these settings; ended, and its directory removed, on leaving."""
     folder = Path(tempfile.mkdtemp(prefix="flinkms-bench-"))
-    # PostgreSQL runs as another user when we are root.
-    folder.chmod(0o755)
+    # PostgreSQL runs as another user when we are root, and has to pass.
+    folder.chmod(0o711)
     chosen = Settings(data_dir=folder / "data", port=free_ports(1)[0]).with_options(settings)
     began = time.monotonic()
     try:
@@ -76,7 +86,7 @@ def deployed(**settings: object) -> Iterator[Deployment]:
 
 
 def _flinkms(settings: Settings, arguments: Sequence[str]) -> str:
-    environment = {**os.environ, **settings.environment(),
+    environment = {**os.environ, **settings.environment(), **PERSONS_OWN,
                    "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
     done = subprocess.run([sys.executable, "-m", "flinkms_sql", *arguments], env=environment, text=True, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import re
 import socket
+import stat
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from flinkms_sql import cli, errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.runtime import doctor, flinkconf, jdk, postgres, progress
+from flinkms_sql.runtime import account, doctor, flinkconf, jdk, postgres, private, processes, progress
+from flinkms_sql.runtime.part import Part
 from flinkms_sql.runtime.state import PartState
 from flinkms_sql.settings import Settings
+from tests.deployment import PERSONS_OWN
 
 
 def fake_java(home: Path, version: str) -> Path:
@@ -136,3 +140,52 @@ def test_progress_without_a_terminal_is_a_line_per_event(capsys: pytest.CaptureF
     assert lines[0].split() == ["postgres", "ready", "1.2", "s", "here"]
     assert re.fullmatch(r"ready in \d+\.\d s: psql", lines[1])
     assert [line.split()[1] for line in lines[2:]] == ["restarting", "ready"]
+
+
+def test_no_part_sees_what_somebody_has_set_for_psql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in PERSONS_OWN.items():
+        monkeypatch.setenv(name, value)
+    code = "import os; print(sorted(name for name in os.environ if name.startswith('PG'))); print(oct(os.umask(0)))"
+    log = tmp_path / "part.log"
+    started = processes.start(Part(name="part", command=(sys.executable, "-c", code), address=""), data_dir=tmp_path, log=log)
+    assert started.wait(30) == 0
+    assert log.read_text().splitlines() == ["[]", "0o77"]
+    done = account.OURSELVES.run([sys.executable, "-c", code])
+    assert done.stdout.splitlines() == ["[]", "0o77"]
+
+
+def test_no_command_connects_by_what_somebody_has_set_for_psql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in PERSONS_OWN.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["status", "--data-dir", str(tmp_path)]) == 3
+    assert [name for name in os.environ if name.startswith("PG")] == ["PGPASSWORD"]
+
+
+def test_a_data_directory_is_nobody_elses(tmp_path: Path) -> None:
+    mode = 0o711 if os.geteuid() == 0 else 0o700
+    data_dir = tmp_path / "a" / "data"
+    private.secure(data_dir)
+    assert stat.S_IMODE(data_dir.stat().st_mode) == mode
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in data_dir.iterdir()} == {0o700}
+    for opened in (data_dir, *data_dir.iterdir()):
+        opened.chmod(0o755)  # as earlier versions left them
+    private.secure(data_dir)
+    assert stat.S_IMODE(data_dir.stat().st_mode) == mode
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in data_dir.iterdir()} == {0o700}
+
+
+def test_directories_that_are_not_ours_keep_their_modes(tmp_path: Path) -> None:
+    found = tmp_path / "found"
+    found.mkdir()
+    found.chmod(0o755)
+    private.secure(found)
+    assert stat.S_IMODE(found.stat().st_mode) == 0o755
+    closed = Path(tempfile.mkdtemp(dir=tempfile.gettempdir()))
+    somebody = account.Account(uid=os.geteuid() + 54321, gid=54321)
+    with pytest.raises(FlinkmsError) as raised:
+        account.check_reach(somebody, closed / "data")
+    assert raised.value.sqlstate == errors.INSUFFICIENT_PRIVILEGE
+    assert f'may not pass "{closed}"' in raised.value.detail
+    assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+    account.check_reach(account.OURSELVES, closed / "data")
+    closed.rmdir()

@@ -6,7 +6,6 @@ Open loop: a latency counts from the moment a request was due, so that a stall s
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import json
 import os
 
@@ -17,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from flinkms_sql import errors
 from flinkms_sql.commands.load_client import Load, Outcome, Range, run_load
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.server.exposure import is_loopback
 from flinkms_sql.settings import DATABASE, Settings
 
 QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0))
@@ -101,20 +101,13 @@ def _load(arguments: argparse.Namespace, settings: Settings) -> Load:
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f"a run of more than {SECONDS_MAX:.0f} seconds is refused")
     if not 1 <= arguments.connections <= CONNECTIONS_MAX:
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f"connections are 1 to {CONNECTIONS_MAX}")
-    if not arguments.any_host and not _is_loopback(settings.host):
+    if not arguments.any_host and not is_loopback(settings.host):
         raise FlinkmsError(errors.INSUFFICIENT_PRIVILEGE, f"{settings.host} is another machine",
                            hint="Give --any-host if it is yours to load.")
     return Load(host=settings.host, port=settings.port, user=arguments.user, database=DATABASE,
                 password=os.environ.get("PGPASSWORD"), statement=arguments.statement,
                 parameters=tuple(arguments.parameters), rate=arguments.rate, seconds=arguments.seconds,
                 connections=arguments.connections, arrivals=arguments.arrivals, seed=arguments.seed)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _range(text: str) -> Range:

@@ -9,8 +9,9 @@ import sys
 from contextlib import closing
 
 from flinkms_sql.catalog.postgres import PostgresStore
-from flinkms_sql.runtime import background, doctor, parts, progress, state, supervisor
+from flinkms_sql.runtime import background, doctor, parts, private, progress, state, supervisor
 from flinkms_sql.runtime.supervisor import Supervisor
+from flinkms_sql.server.exposure import check_exposure, tls_context
 from flinkms_sql.settings import DATABASE, Settings
 
 
@@ -21,7 +22,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Runs until SIGINT or SIGTERM; with --detach until ready."""
+    check_exposure((settings.host,), passwords=settings.password_file is not None,
+                   tls=tls_context(settings.tls_cert, settings.tls_key) is not None, allow_plaintext=settings.allow_plaintext)
     doctor.check_disk(settings.data_dir)
+    os.umask(private.PRIVATE_UMASK)
+    private.secure(settings.data_dir)
     with state.held(settings.run):
         # What a killed supervisor left may still hold the port.
         supervisor.end_leftovers(settings.data_dir)

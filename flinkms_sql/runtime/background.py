@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from flinkms_sql.runtime import supervisor
+from flinkms_sql.runtime import private, supervisor
 from flinkms_sql.runtime.supervisor import Report
 
 
@@ -18,11 +18,10 @@ def detach(command: Sequence[str], *, data_dir: Path, report: Report) -> int:
 
     Raises the 57P03 that ``supervisor.wait_until_ready`` raises, with the last lines of logs/supervisor.log.
     """
-    logs = data_dir / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    with (logs / "supervisor.log").open("wb") as output:
+    private.secure(data_dir)
+    with (data_dir / "logs" / "supervisor.log").open("wb") as output:
         process = subprocess.Popen(list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                   start_new_session=True)
+                                   start_new_session=True, umask=private.PRIVATE_UMASK)
     supervisor.wait_until_ready(data_dir, process.poll, report)
     # It is meant to outlive us, so nobody waits for it: without this, Popen warns of that.
     process.returncode = 0

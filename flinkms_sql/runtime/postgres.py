@@ -91,8 +91,9 @@ def _prepare_directories(who: Account, data_dir: Path, sockets: Path) -> None:
                                hint="Choose another directory with --data-dir.")
         directory.chmod(0o700)
         who.own(directory)
-    account.let_pass(who, data_dir / "postgres")
-    account.let_pass(who, bin_dir() / "postgres")
+    account.check_reach(who, data_dir / "postgres" / "data")
+    account.check_reach(who, sockets / SOCKET_NAME)
+    account.check_reach(who, bin_dir() / "postgres")
 
 
 def _forget_dead_server(home: Path, sockets: Path) -> None:

@@ -19,6 +19,8 @@ import psutil
 
 from flinkms_sql.runtime import leash
 from flinkms_sql.runtime.part import Part
+from flinkms_sql.runtime.private import PRIVATE_UMASK
+from flinkms_sql.settings import own_environment
 
 TOKEN = "FLINKMS_SUPERVISED"
 """Environment variable of every part, inherited by what it starts: the data directory it belongs to."""
@@ -72,10 +74,10 @@ def start(part: Part, *, data_dir: Path, log: Path) -> subprocess.Popen[bytes]:
     _set_aside(log)
     tied = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(int(part.stop_signal)),
             str(part.account.uid), str(part.account.gid), *part.command]
-    environment = {**os.environ, **part.environment, TOKEN: str(data_dir)}
+    environment = {**own_environment(os.environ), **part.environment, TOKEN: str(data_dir)}
     with log.open("ab") as output:
         return subprocess.Popen(tied, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment,
-                                cwd=data_dir if part.account.uid < 0 else "/", start_new_session=True)
+                                cwd=data_dir if part.account.uid < 0 else "/", start_new_session=True, umask=PRIVATE_UMASK)
 
 
 def kill_group(leader: int) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.runtime import processes, state
+from flinkms_sql.runtime import private, processes, state
 from flinkms_sql.runtime.part import Part
 from flinkms_sql.runtime.processes import Identity
 from flinkms_sql.runtime.state import PartState, State
@@ -61,8 +61,8 @@ class Supervisor:
 
         Raises 55000 when another supervisor holds the data directory, and the part's error when one cannot be started.
         """
+        private.secure(self._data_dir)
         with state.held(self._run):
-            self._logs.mkdir(parents=True, exist_ok=True)
             end_leftovers(self._data_dir)
             with ThreadPoolExecutor(max_workers=len(self._parts), thread_name_prefix="part") as pool:
                 watches = [Watch(part, data_dir=self._data_dir, log=self._logs / f"{part.name}.log", pool=pool)

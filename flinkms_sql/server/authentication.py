@@ -6,7 +6,6 @@ Must not know about sockets: a dialogue takes what the client sent and says what
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,16 +40,6 @@ def read_password_file(path: Path) -> dict[str, scram.Verifier]:
                 error.sqlstate, f'{error.message} in line {number} of "{path}"', hint=error.hint
             ) from None
     return verifiers
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address to listen on."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Authentication:

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.server.authentication import Authentication, is_loopback, read_password_file
+from flinkms_sql.server.authentication import Authentication, read_password_file
 from flinkms_sql.server.dialing import open_link
+from flinkms_sql.server.exposure import check_exposure
 from flinkms_sql.server.frontend import Frontend
 from flinkms_sql.server.services import Services
 from flinkms_sql.server.session import Session
@@ -57,13 +58,8 @@ async def serve(services: Services, settings: FrontendSettings) -> Server:
     08006 when the control database cannot be reached.
     """
     verifiers = None if settings.password_file is None else read_password_file(settings.password_file)
-    for host in settings.hosts:
-        if verifiers is None and not is_loopback(host):
-            raise FlinkmsError(
-                errors.INVALID_PARAMETER_VALUE,
-                f'will not listen on "{host}" without passwords',
-                hint="Name a password file, or listen on 127.0.0.1.",
-            )
+    check_exposure(settings.hosts, passwords=verifiers is not None, tls=settings.tls is not None,
+                   allow_plaintext=settings.allow_plaintext)
     parameters = await _server_parameters(services)
     frontend = Frontend(services, settings, Authentication(verifiers), parameters)
     listening: list[asyncio.Server] = []

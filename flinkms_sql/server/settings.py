@@ -20,7 +20,8 @@ class FrontendSettings:
     database:          the one database clients see.
     connections_max:   sessions at one time: each may take a backend of the control database, which has its own limit.
     password_file:     lines ``user:verifier`` for SCRAM-SHA-256; None lets every client in.
-    tls:               offers TLS to clients that ask for it; None does not.
+    tls:               offers TLS to clients that ask for it, and wants it of those of other machines; None does not.
+    allow_plaintext:   clients of other machines may come without TLS.
     message_bytes_max: a client's message, in bytes.
     """
 
@@ -31,6 +32,7 @@ class FrontendSettings:
     connections_max: int = 500
     password_file: Path | None = None
     tls: ssl.SSLContext | None = None
+    allow_plaintext: bool = False
     message_bytes_max: int = MESSAGE_BYTES_MAX
 
 

@@ -17,6 +17,7 @@ from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.connection import MINOR_NEWEST
 from flinkms_sql.server.authentication import Dialogue
 from flinkms_sql.server.control import Control
+from flinkms_sql.server.exposure import is_loopback
 
 if TYPE_CHECKING:
     from flinkms_sql.server.session import Session
@@ -87,6 +88,7 @@ class Startup:
         self._minor = min(message.minor, MINOR_NEWEST)
         if unknown or message.minor > MINOR_NEWEST:
             session.send(m.NegotiateProtocolVersion(minor=self._minor, unknown_options=unknown))
+        self._check_encryption()
         if not parameters.get("user"):
             raise FlinkmsError(errors.INVALID_AUTHORIZATION, "no PostgreSQL user name specified in startup packet")
         if parameters.get("replication", "false").lower() not in ("false", "off", "no", "0"):
@@ -97,6 +99,16 @@ class Startup:
         session.control = Control(session.frontend.server_parameters, _settings(parameters))
         self._dialogue = session.frontend.authentication.dialogue(session.user)
         self._say(self._dialogue.start())
+
+    def _check_encryption(self) -> None:
+        """Raise 28000 when a client of another machine comes in plain text and may not."""
+        settings, transport = self._session.frontend.settings, self._session.transport
+        assert transport is not None
+        peer = transport.get_extra_info("peername")
+        remote = isinstance(peer, tuple) and not is_loopback(peer[0])
+        if remote and not settings.allow_plaintext and transport.get_extra_info("ssl_object") is None:
+            raise FlinkmsError(errors.INVALID_AUTHORIZATION, f'connections from "{peer[0]}" need TLS',
+                               hint="Connect with sslmode=require.")
 
     def _say(self, answers: list[m.BackendMessage]) -> None:
         assert self._dialogue is not None

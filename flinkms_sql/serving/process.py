@@ -18,6 +18,7 @@ from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.engine.registry import Registry
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.signatures import Catalog
+from flinkms_sql.server.exposure import tls_context
 from flinkms_sql.server.link import BackendAddress
 from flinkms_sql.server.listener import serve
 from flinkms_sql.server.services import Services
@@ -101,6 +102,7 @@ async def _main(settings: Settings, dsn: str) -> None:
         )
         server = await serve(services, FrontendSettings(
             hosts=(settings.host,), port=settings.port, database=DATABASE, password_file=settings.password_file,
+            tls=tls_context(settings.tls_cert, settings.tls_key), allow_plaintext=settings.allow_plaintext,
         ))
         background = [asyncio.create_task(work) for work in (following.watch(), following.versions.poll())]
         await _stopped(background)

@@ -62,9 +62,9 @@ def peer_postgres() -> Iterator[PeerPostgres]:
     """A PostgreSQL over a temporary directory; ended on leaving."""
     folder = Path(tempfile.mkdtemp(prefix="flinkms-peer-"))
     who, port = account.for_postgres(), free_ports(1)[0]
-    account.let_pass(who, folder / "data")
-    account.let_pass(who, postgres.bin_dir() / "postgres")
     who.own(folder)
+    account.check_reach(who, folder / "data")
+    account.check_reach(who, postgres.bin_dir() / "postgres")
     server = None
     try:
         made = who.run([str(postgres.bin_dir() / "initdb"), "-D", str(folder / "data"), "-U", "postgres",

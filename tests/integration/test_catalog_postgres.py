@@ -31,6 +31,7 @@ OUTCOME = TrainingOutcome(training_rows=1, duration_ms=1, code_hash="ab" * 32)
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("control")
+    directory.chmod(0o711)
     with running([postgres.part(directory)], directory) as held:
         held.wait_ready()
         yield directory
