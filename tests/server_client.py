@@ -11,10 +11,10 @@ from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.frames import Splitter
 from flinkms_sql.pgwire.messages import BackendMessage, FrontendMessage
 from flinkms_sql.server.authentication import Authentication
-from flinkms_sql.server.frontend import Frontend
 from flinkms_sql.server.services import Services
 from flinkms_sql.server.session import Session
 from flinkms_sql.server.settings import DEFAULT_PARAMETERS, FrontendSettings
+from flinkms_sql.server.shared import Shared
 from tests.serving import Catalogs, Deployer, Streams, registry
 
 POINT = "SELECT predict('rec', $1, $2)"
@@ -52,16 +52,16 @@ class Transport(asyncio.Transport):
         pass
 
 
-def make_frontend(authentication: Authentication | None = None, **settings: Any) -> Frontend:
+def make_frontend(authentication: Authentication | None = None, **settings: Any) -> Shared:
     """A frontend without sockets or control database. Needs a running event loop."""
     services = Services(catalogs=Catalogs(), registry=REGISTRY, streams=Streams(), deployer=Deployer())
-    return Frontend(services, FrontendSettings(**settings), authentication or Authentication(None), DEFAULT_PARAMETERS)
+    return Shared(services, FrontendSettings(**settings), authentication or Authentication(None), DEFAULT_PARAMETERS)
 
 
 class Client:
     """One client; ``say`` gives the messages the session answers with in this and the next turns of the loop."""
 
-    def __init__(self, served: Frontend) -> None:
+    def __init__(self, served: Shared) -> None:
         self.frontend = served
         self.session = Session(served)
         self.transport = Transport()

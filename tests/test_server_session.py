@@ -222,7 +222,8 @@ async def test_describe_tells_parameters_and_columns(client: Client):
         ([m.Parse(statement="s", text=POINT, oids=(1700,))], "42804"),
         ([m.Parse(statement="s", text="SELECT * FROM nowhere")], "08006"),
         ([m.Query(text="SELECT * FROM nowhere")], "08006"),
-        ([m.Query(text="SAVEPOINT a")], "08006"),
+        ([m.Query(text="SAVEPOINT a")], "25P01"),
+        ([m.Query(text="COMMIT AND CHAIN")], "25P01"),
     ],
 )
 def test_a_request_that_does_not_fit_is_an_error_and_the_session_lives_on(messages, sqlstate):
@@ -274,7 +275,7 @@ async def test_transaction_control_without_a_backend(client: Client):
         assert (tags(answer), status(answer)) == ([tag], after), text
     warnings = [one for one in await client.ask("COMMIT") if isinstance(one, m.NoticeResponse)]
     assert [one.fields["M"] for one in warnings] == ["there is no transaction in progress"]
-    assert client.session.link is None
+    assert client.session.transaction.link is None
 
 
 @conversation

@@ -180,3 +180,22 @@ def test_no_path_of_one_machine() -> None:
     wrong = [f"{path}: {found[0]}" for path, text in texts().items() if path != "tests/test_tidy.py"
              if (found := MACHINE_PATH.search(text))]
     assert wrong == []
+
+
+def test_the_server_room_has_no_circles_and_only_the_listener_knows_sessions() -> None:
+    room = {path.removesuffix(".py").replace("/__init__", "").replace("/", "."): path
+            for path in sources() if path.startswith("flinkms_sql/server/")}
+    uses: dict[str, set[str]] = {module: set() for module in room}
+    for module, path in room.items():
+        for _, imported in imports(path):
+            found = imported if imported in room else imported.rpartition(".")[0]
+            if found in room and found != module:
+                uses[module].add(found)
+    del uses["flinkms_sql.server"], uses["flinkms_sql.server.run"]  # they say what is inside, and hold nothing
+    assert [module for module in uses if "flinkms_sql.server.session" in uses[module]] == ["flinkms_sql.server.listener"]
+    left = {module: {one for one in found if one in uses} for module, found in uses.items()}
+    while leaves := [module for module, found in left.items() if not found]:
+        for leaf in leaves:
+            del left[leaf]
+        left = {module: found - set(leaves) for module, found in left.items()}
+    assert left == {}

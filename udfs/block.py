@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,26 @@ class Column:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1 if self.offsets is not None else len(self.values)
+
+
+def concatenated(parts: Sequence[Column]) -> Column:
+    """Columns of one type, at least one of them, as one column: their rows in order."""
+    values = np.concatenate([part.values for part in parts])
+    valid = None
+    if any(part.valid is not None for part in parts):
+        valid = np.concatenate([_present(part) for part in parts])
+    if parts[0].offsets is None:
+        return Column(values, valid)
+    bounds, total = [np.zeros(1, dtype=np.int64)], 0
+    for part in parts:
+        assert part.offsets is not None
+        bounds.append(part.offsets[1:] + total)
+        total += int(part.offsets[-1])
+    return Column(values, valid, np.concatenate(bounds))
+
+
+def _present(part: Column) -> np.ndarray:
+    return np.ones(len(part), dtype=bool) if part.valid is None else part.valid
 
 
 def encode_block(columns: list[tuple[int, Column]]) -> bytes:

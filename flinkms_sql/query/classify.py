@@ -126,6 +126,8 @@ def is_session(tokens: Sequence[Token]) -> bool:
             return words[1] == "TRANSACTION"
         case "COMMIT" | "ROLLBACK":
             return words[1] != "PREPARED"
+        case "PREPARE":
+            return words[1] == "TRANSACTION"
         case "SET":
             return words[1] not in ("TRANSACTION", "CONSTRAINTS", "ROLE") and words[1:3] not in (
                 ["SESSION", "AUTHORIZATION"], ["SESSION", "CHARACTERISTICS"], ["LOCAL", "ROLE"], ["SESSION", "ROLE"],

@@ -21,7 +21,7 @@ from flinkms_sql.query.nodes import (
     no_annotation,
 )
 from flinkms_sql.query.statements.describe import describe
-from flinkms_sql.query.statements.statement import Deploying, Session, Show
+from flinkms_sql.query.statements.statement import Deploying, SessionStatement, Show
 from flinkms_sql.types import SqlType
 
 ParameterTypes = tuple[SqlType | None, ...]
@@ -54,7 +54,7 @@ class LocalPlan:
     """Transaction control and session settings: answered by the session, replayed when a backend is opened."""
 
     route = "session"
-    statement: Session
+    statement: SessionStatement
     columns: tuple[OutputColumn, ...] = ()
     parameter_types: ParameterTypes = ()
 

@@ -1,13 +1,13 @@
 """The extended protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync.
 
 Must not know how a plan is run. Each request goes to one of two places: PostgreSQL, as the bytes it came in, without
-waiting; or here, when everything before it is answered.
+waiting; or here, when everything before it is answered (``in_order``, which the session does).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
@@ -15,234 +15,275 @@ from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.pgwire.wire import ProtocolError
 from flinkms_sql.query.plan import JoinPlan, Plan, RelayPlan
-from flinkms_sql.server import execution, joins, relay
-from flinkms_sql.server.joins import Described
-from flinkms_sql.server.statements import (
+from flinkms_sql.server import relay
+from flinkms_sql.server.binding import bound_values, parameter_oids, result_formats
+from flinkms_sql.server.context import Context
+from flinkms_sql.server.names import (
+    Described,
     Portal,
     Prepared,
-    bound_values,
     deallocated_name,
-    parameter_oids,
-    result_formats,
+    duplicate_statement,
+    may_end_transaction,
     undefined_portal,
     undefined_statement,
 )
+from flinkms_sql.server.route import Route, View, ended_out_of_sight, route
+from flinkms_sql.server.run import join
+from flinkms_sql.server.run.execute import execute, fields
+from flinkms_sql.server.simple import ready
+from flinkms_sql.server.transaction import aborted
 
-if TYPE_CHECKING:
-    from flinkms_sql.server.session import Session
+Work = Awaitable[None] | None
+InOrder = Callable[[Callable[[], Work]], Work]
+"""Acts when everything that was relayed before is answered."""
 
 
-def handle(session: Session, message: m.FrontendMessage, frame: Frame) -> Awaitable[None] | None:
-    """One request of the extended protocol; see ``Session._handle``."""
+def handle(context: Context, message: m.FrontendMessage, frame: Frame, in_order: InOrder) -> Work:
+    """One request of the extended protocol. Raises FlinkmsError, and ProtocolError for a message that is none."""
+    names = context.names
     match message:
         case m.Parse():
-            return _parse(session, message, frame)
+            return _parse(context, message, frame, in_order)
         case m.Bind():
-            if message.statement in session.statements:
-                return session.in_order(lambda: _bind(session, message))
-            return _relay(session, frame, undefined_statement(message.statement), forgets_portal=message.portal)
+            if message.statement in names.statements:
+                return in_order(lambda: _bind(context, message))
+            return _relay_bind(context, message, frame)
         case m.Describe(target="statement"):
-            if message.name in session.statements:
-                return session.in_order(lambda: _describe_statement(session, message.name))
-            return _relay(session, frame, undefined_statement(message.name))
+            if message.name in names.statements:
+                return in_order(lambda: _describe_statement(context, message.name))
+            return _relay(context, frame, undefined_statement(message.name))
         case m.Describe():
-            if message.name in session.portals:
-                return session.in_order(lambda: _describe_portal(session, message.name))
-            return _relay(session, frame, undefined_portal(message.name))
+            if message.name in names.portals:
+                return in_order(lambda: _describe_portal(context, message.name))
+            return _relay(context, frame, undefined_portal(message.name))
         case m.Execute():
-            if message.portal in session.portals:
-                return session.in_order(lambda: _execute(session, message))
-            return _relay(session, frame, undefined_portal(message.portal))
+            if message.portal in names.portals:
+                return in_order(lambda: _execute(context, message))
+            return _relay(context, frame, undefined_portal(message.portal))
         case m.Close():
-            return _close(session, message, frame)
+            return _close(context, message, frame, in_order)
         case m.Flush():
-            if session.link is not None and session.link.series_open:
-                session.link.flush()
-            session.flush()
+            link = context.transaction.link
+            if link is not None and link.series_open:
+                link.flush()
+            context.outbox.flush()
             return None
         case m.Sync():
-            return _sync(session, frame)
+            return _sync(context, frame, in_order)
     raise ProtocolError(f"unexpected {type(message).__name__} message")
 
 
-def _relay(
-    session: Session, frame: Frame, otherwise: FlinkmsError, *, forgets_portal: str | None = None
-) -> Awaitable[None] | None:
+def _relay(context: Context, frame: Frame, otherwise: FlinkmsError) -> Work:
     """To PostgreSQL; without a link, nothing that is not known here exists."""
-    if session.link is None:
+    if context.transaction.link is None:
         raise otherwise
-    if forgets_portal is not None:
-        session.portals.pop(forgets_portal, None)
-    return relay.forward(session, frame)
+    return relay.forward(context.transaction, frame)
 
 
-def _parse(session: Session, message: m.Parse, frame: Frame) -> Awaitable[None] | None:
+def _relay_bind(context: Context, message: m.Bind, frame: Frame) -> Work:
+    transaction = context.transaction
+    if message.statement in context.names.calls and transaction.pending.waiting and not transaction.in_block:
+        raise ended_out_of_sight()
+    if transaction.link is not None:
+        context.names.portals.pop(message.portal, None)
+    return _relay(context, frame, undefined_statement(message.statement))
+
+
+# ---- Parse ----
+
+
+def _parse(context: Context, message: m.Parse, frame: Frame, in_order: InOrder) -> Work:
     try:
-        plan = session.plan(message.text, message.oids)
+        plan = context.plan(message.text, message.oids)
     except FlinkmsError as error:
         raised = error
-        return session.in_order(lambda: _raise(session, raised))
-    if isinstance(plan, RelayPlan) and not _is_local_deallocate(session, message.text):
-        if message.statement == "":
-            session.statements.pop("", None)
-        elif message.statement in session.statements:
-            return session.in_order(lambda: _raise(session, _duplicate(message.statement)))
-        return relay.forward(session, frame)
-    return session.in_order(lambda: _parse_here(session, message, plan))
+        return in_order(lambda: _raise(context, raised))
+    if isinstance(plan, RelayPlan) and not _is_about_names_here(context, message.text):
+        return _relay_parse(context, message, frame)
+    return in_order(lambda: _parse_here(context, message, plan))
 
 
-def _raise(session: Session, error: FlinkmsError) -> None:
-    if session.status == "failed":
-        raise relay.aborted()
+def _is_about_names_here(context: Context, text: str) -> bool:
+    """DEALLOCATE of a statement that is kept here; EXECUTE of one is refused there."""
+    names = context.names.statements
+    if not names:
+        return False
+    try:
+        return route(RelayPlan(), text, context.view()) is Route.HERE and deallocated_name(text) in names
+    except FlinkmsError:
+        return True
+
+
+def _relay_parse(context: Context, message: m.Parse, frame: Frame) -> Work:
+    names = context.names
+    if message.statement == "":
+        names.statements.pop("", None)
+    elif context.transaction.link is None and message.statement in names.statements:
+        raise duplicate_statement(message.statement)  # with a link it is PostgreSQL that says so
+    if may_end_transaction(message.text):
+        names.calls.add(message.statement)
+    else:
+        names.calls.discard(message.statement)
+    return relay.forward(context.transaction, frame)
+
+
+def _raise(context: Context, error: FlinkmsError) -> None:
+    if context.transaction.status == "failed":
+        raise aborted()
     raise error
 
 
-def _is_local_deallocate(session: Session, text: str) -> bool:
-    return deallocated_name(text) in session.statements
-
-
-def _parse_here(session: Session, message: m.Parse, plan: Plan) -> Awaitable[None] | None:
-    execution.allowed(session, plan)
-    if message.statement and message.statement in session.statements:
-        raise _duplicate(message.statement)
-    if isinstance(plan, JoinPlan):
-        return _parse_join(session, message, plan)
-    _keep(session, message, plan, parameter_oids(plan, message.oids), None)
+def _parse_here(context: Context, message: m.Parse, plan: Plan) -> Work:
+    route(plan, message.text, _outside(context))
+    if message.statement and message.statement in context.names.statements:
+        raise duplicate_statement(message.statement)
+    if isinstance(plan, JoinPlan) or (message.statement and context.transaction.link is not None):
+        return _parse_asking(context, message, plan)
+    _keep(context, message, plan, parameter_oids(plan, message.oids), None)
     return None
 
 
-async def _parse_join(session: Session, message: m.Parse, plan: JoinPlan) -> None:
-    described = await joins.describe_join(session, plan, message.oids)
-    _keep(session, message, plan, described.oids[: len(plan.parameter_types)], described)
+def _outside(context: Context) -> View:
+    """To parse is not to execute: what the block's state forbids is said then, but in a failed one nothing is parsed."""
+    view = context.view()
+    return view if view.status == "failed" else replace(view, status="transaction", pending=False)
 
 
-def _keep(session: Session, message: m.Parse, plan: Plan, oids: tuple[int, ...], described: Described | None) -> None:
-    session.statements[message.statement] = Prepared(
+async def _parse_asking(context: Context, message: m.Parse, plan: Plan) -> None:
+    """Keep a statement that PostgreSQL has to describe, or whose name it has to agree to."""
+    described = await join.describe(context, plan, message.oids) if isinstance(plan, JoinPlan) else None
+    types = parameter_oids(plan, message.oids) if described is None else described.oids[: len(plan.parameter_types)]
+    await context.transaction.reserve(message.statement)
+    _keep(context, message, plan, types, described)
+
+
+def _keep(context: Context, message: m.Parse, plan: Plan, oids: tuple[int, ...], described: Described | None) -> None:
+    context.names.statements[message.statement] = Prepared(
         name=message.statement,
         text=message.text,
         plan=plan,
         declared=message.oids,
         oids=oids,
-        generation=session.generation,
+        generation=context.generation,
         described=described,
     )
-    session.send(m.ParseComplete())
+    context.outbox.send(m.ParseComplete())
 
 
-def _duplicate(name: str) -> FlinkmsError:
-    return FlinkmsError(errors.DUPLICATE_PREPARED_STATEMENT, f'prepared statement "{name}" already exists')
-
-
-def _statement(session: Session, name: str) -> Prepared:
+def _statement(context: Context, name: str) -> Prepared:
     """A statement as of the current catalog: it is planned anew when the catalog has changed."""
-    prepared = session.statements.get(name)
-    if prepared is None:  # deallocated by what was before it in the pipeline
-        raise undefined_statement(name)
-    if prepared.generation != session.generation:
-        replan(session, prepared)
+    prepared = context.names.statement(name)  # it may be gone by what was before in the pipeline
+    if prepared.generation != context.generation:
+        replan(context, prepared)
     return prepared
 
 
-def replan(session: Session, prepared: Prepared) -> None:
+def replan(context: Context, prepared: Prepared) -> None:
     """Plan a statement anew. Raises FlinkmsError 0A000 when what the client was told of it no longer holds."""
-    plan = session.plan(prepared.text, prepared.declared)
+    plan = context.plan(prepared.text, prepared.declared)
     if type(plan) is not type(prepared.plan) or (
         not isinstance(plan, JoinPlan)
         and (plan.columns != prepared.plan.columns or parameter_oids(plan, prepared.declared) != prepared.oids)
     ):
         raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
-    prepared.plan, prepared.generation = plan, session.generation
+    prepared.plan, prepared.generation = plan, context.generation
 
 
-def _bind(session: Session, message: m.Bind) -> None:
-    prepared = _statement(session, message.statement)
-    execution.allowed(session, prepared.plan)
-    if message.portal and message.portal in session.portals:
-        raise FlinkmsError("42P03", f'portal "{message.portal}" already exists')
+# ---- Bind, Describe, Execute, Close ----
+
+
+def _bind(context: Context, message: m.Bind) -> None:
+    prepared = _statement(context, message.statement)
+    route(prepared.plan, prepared.text, _outside(context))
+    portals = context.names.portals
+    if message.portal and message.portal in portals:
+        raise FlinkmsError(errors.DUPLICATE_CURSOR, f'portal "{message.portal}" already exists')
     # A join's values stay as they came: PostgreSQL takes them.
-    values = bound_values(prepared, message, session.zone)
-    session.portals[message.portal] = Portal(
+    values = bound_values(prepared, message, context.transaction.zone)
+    portals[message.portal] = Portal(
         name=message.portal,
         prepared=prepared,
         values=values,
         raw=message,
         result_formats=result_formats(message, prepared.column_count),
     )
-    session.send(m.BindComplete())
+    context.outbox.send(m.BindComplete())
 
 
-def _describe_statement(session: Session, name: str) -> None:
-    prepared = _statement(session, name)
-    session.send(m.ParameterDescription(oids=prepared.oids))
+def _describe_statement(context: Context, name: str) -> None:
+    prepared = _statement(context, name)
+    context.outbox.send(m.ParameterDescription(oids=prepared.oids))
     codes = (0,) * prepared.column_count
-    portal = Portal(name="", prepared=prepared, values=(), raw=m.Bind(), result_formats=codes)
-    _send_description(session, portal)
+    _send_description(context, Portal(name="", prepared=prepared, values=(), raw=m.Bind(), result_formats=codes))
 
 
-def _describe_portal(session: Session, name: str) -> None:
-    portal = session.portals.get(name)
-    if portal is None:
-        raise undefined_portal(name)
-    _send_description(session, portal)
+def _describe_portal(context: Context, name: str) -> None:
+    _send_description(context, context.names.portal(name))
 
 
-def _send_description(session: Session, portal: Portal) -> None:
-    fields = execution.fields(session, portal)
-    session.send(m.RowDescription(fields=fields) if fields else m.NoData())
+def _send_description(context: Context, portal: Portal) -> None:
+    described = fields(portal)
+    context.outbox.send(m.RowDescription(fields=described) if described else m.NoData())
 
 
-def _execute(session: Session, message: m.Execute) -> Awaitable[None] | None:
-    portal = session.portals.get(message.portal)
-    if portal is None:
-        raise undefined_portal(message.portal)
-    name = deallocated_name(portal.prepared.text) if isinstance(portal.prepared.plan, RelayPlan) else None
-    if name is not None:
-        session.statements.pop(name, None)
-        session.send(m.CommandComplete(tag="DEALLOCATE"))
+def _execute(context: Context, message: m.Execute) -> Work:
+    portal = context.names.portal(message.portal)
+    prepared = portal.prepared
+    route(prepared.plan, prepared.text, context.view())
+    if isinstance(prepared.plan, RelayPlan):
+        name = deallocated_name(prepared.text)
+        if name is not None and context.names.statements.pop(name, None) is not None:
+            context.transaction.unreserve(name)
+        context.outbox.send(m.CommandComplete(tag="DEALLOCATE"))
         return None
-    return execution.execute(session, portal, message.row_limit)
+    return execute(context, portal, message.row_limit)
 
 
-def _close(session: Session, message: m.Close, frame: Frame) -> Awaitable[None] | None:
-    kept: dict[str, Prepared] | dict[str, Portal]
-    kept = session.statements if message.target == "statement" else session.portals
-    if message.name in kept or session.link is None:
-        return session.in_order(lambda: _close_here(session, message))
-    return relay.forward(session, frame)
+def _close(context: Context, message: m.Close, frame: Frame, in_order: InOrder) -> Work:
+    names = context.names
+    kept = names.statements if message.target == "statement" else names.portals
+    if message.name in kept or context.transaction.link is None:
+        return in_order(lambda: _close_here(context, message))
+    return relay.forward(context.transaction, frame)
 
 
-def _close_here(session: Session, message: m.Close) -> None:
+def _close_here(context: Context, message: m.Close) -> None:
     # Closing what does not exist is no error (54.2.3).
-    if message.target == "statement":
-        session.statements.pop(message.name, None)
-    else:
-        session.portals.pop(message.name, None)
-    session.send(m.CloseComplete())
+    if message.target != "statement":
+        context.names.portals.pop(message.name, None)
+    elif context.names.statements.pop(message.name, None) is not None:
+        context.transaction.unreserve(message.name)
+    context.outbox.send(m.CloseComplete())
 
 
-def _sync(session: Session, frame: Frame) -> Awaitable[None] | None:
-    link = session.link
-    if session.inserts.waiting:
-        return session.in_order(lambda: _sync_inserts(session, frame))
-    if link is not None and link.series_open:
-        return relay.forward(session, frame)
-    return session.in_order(session.ready)
+# ---- Sync ----
 
 
-def _sync_inserts(session: Session, frame: Frame) -> Awaitable[None] | None:
+def _sync(context: Context, frame: Frame, in_order: InOrder) -> Work:
+    transaction = context.transaction
+    if transaction.pending.waiting or transaction.hidden:
+        return in_order(lambda: _sync_waiting(context, frame))
+    if transaction.link is not None and transaction.link.series_open:
+        return relay.forward(transaction, frame)
+    return in_order(lambda: ready(context))
+
+
+def _sync_waiting(context: Context, frame: Frame) -> Work:
     """End of a series with rows to append: now, when no block is open."""
-    link = session.link
-    if session.in_block:
-        if link is not None and link.series_open:
-            return relay.forward(session, frame)
-        session.ready()
-        return None
-    return _append(session)
+    transaction = context.transaction
+    if not transaction.in_block or transaction.hidden:
+        return _append(context)
+    if transaction.link is not None and transaction.link.series_open:
+        return relay.forward(transaction, frame)
+    ready(context)
+    return None
 
 
-async def _append(session: Session) -> None:
-    link = session.link
-    if link is not None and link.series_open:
-        await link.call([], sync=True)  # PostgreSQL first, for it is the one that may refuse
-    await execution.commit_inserts(session)
-    session.ready()
+async def _append(context: Context) -> None:
+    transaction = context.transaction
+    await relay.end_series(transaction.link)  # PostgreSQL first, for it is the one that may refuse
+    await relay.end_hidden(transaction, commits=True)
+    transaction.commit_implicit()
+    await transaction.append(context.services.streams)
+    ready(context)

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import reports
 from flinkms_sql.pgwire.wire import MalformedMessage, ProtocolError
 from flinkms_sql.server import relay
+from flinkms_sql.server.context import Context
 from flinkms_sql.server.link import Link
-
-if TYPE_CHECKING:
-    from flinkms_sql.server.session import Session
+from flinkms_sql.server.simple import ready
 
 logger = logging.getLogger(__name__)
 
@@ -28,44 +27,47 @@ def ends_connection(error: BaseException) -> TypeGuard[FlinkmsError]:
     return isinstance(error, ProtocolError) and not isinstance(error, MalformedMessage)
 
 
-def report(session: Session, error: BaseException) -> Coroutine[Any, Any, None] | None:
-    """Report what went wrong with the oldest request; a coroutine when PostgreSQL must be told first."""
-    if session.ended:
+def report(context: Context, error: BaseException, *, starting: bool) -> Coroutine[Any, Any, None] | None:
+    """Report what went wrong with the oldest request; a coroutine when PostgreSQL must be told first.
+
+    starting: the client is not in yet, so that any error ends the connection.
+    """
+    outbox, transaction = context.outbox, context.transaction
+    if outbox.closed:
         return None
     if not isinstance(error, FlinkmsError):
-        error = _bug(session, error)
-    awaiting = session.connection.awaiting
-    if ends_connection(error) or session.startup is not None or awaiting is None:
-        session.die(error)
+        error = _bug(error)
+    awaiting = outbox.connection.awaiting
+    if ends_connection(error) or starting or awaiting is None:
+        outbox.die(error)
         return None
-    session.inserts.failed(session.in_block)
-    session.control.fail()
-    link = session.link if session.link is not None and relay.needs_abort(session.link) else None
+    transaction.failed()
+    link = transaction.link if transaction.link is not None and relay.needs_abort(transaction.link) else None
     if awaiting in (b"Q", b"F"):
         if link is not None:
-            return _abort_and_end(session, link, error)
-        _end(session, error)
+            return _abort_and_end(context, link, error)
+        _end(context, error)
         return None
     if link is not None:
         relay.abort_series(link)
-    session.send(reports.error_response(error))
+    outbox.send(reports.error_response(error))
     if awaiting == b"S":
-        session.ready()
+        ready(context)
     return None
 
 
-def _bug(session: Session, error: BaseException) -> FlinkmsError:
-    logger.error("session %d: %s", session.process_id, error, exc_info=error)
+def _bug(error: BaseException) -> FlinkmsError:
+    logger.error("%s", error, exc_info=error)
     return FlinkmsError(
         errors.INTERNAL_ERROR, f"internal error: {type(error).__name__}", hint="It is in the frontend's log."
     )
 
 
-async def _abort_and_end(session: Session, link: Link, error: FlinkmsError) -> None:
+async def _abort_and_end(context: Context, link: Link, error: FlinkmsError) -> None:
     await relay.abort_block(link)
-    _end(session, error)
+    _end(context, error)
 
 
-def _end(session: Session, error: FlinkmsError) -> None:
-    session.send(reports.error_response(error))
-    session.ready()
+def _end(context: Context, error: FlinkmsError) -> None:
+    context.outbox.send(reports.error_response(error))
+    ready(context)

@@ -7,18 +7,17 @@ in any way, an error above all, goes the usual way, from the same bytes: so ther
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from flinkms_sql.engine.batcher import PreparedPoint
+from flinkms_sql.engine.batcher import Batcher, PreparedPoint
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.plan import PointPlan
-from flinkms_sql.server.control import AS_OF
-from flinkms_sql.server.evaluation import as_of
+from flinkms_sql.server import rights
+from flinkms_sql.server.binding import parameter_oids
+from flinkms_sql.server.context import Context
+from flinkms_sql.server.names import Prepared
+from flinkms_sql.server.parameters import AS_OF
 from flinkms_sql.server.shapes import SYNC, BoundShape, TextShape, bound_shape, read_series, text_key, text_shape
-from flinkms_sql.server.statements import Prepared, parameter_oids
-
-if TYPE_CHECKING:
-    from flinkms_sql.server.session import Session
 
 SESSION_SHAPES_MAX = 16
 """Shapes a session keeps: each is compared with what arrives, and an application has few hot statements."""
@@ -48,19 +47,26 @@ class TextShapes:
 
 
 class HotPath:
-    """One session's: ``take`` says whether it has taken the bytes, and answers them in this turn of the event loop."""
+    """One session's: ``take`` says whether it has taken the bytes, and answers them in this turn of the event loop.
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._catalog = session.frontend.services.catalogs.current
+    done: told the whole answer and the request; or None and the request, when that is to go the usual way after all.
+    """
+
+    __slots__ = ("_as_of", "_batcher", "_catalog", "_context", "_done", "_generation", "_role", "_shapes",
+                 "_shared", "_statements", "_taken", "_transaction")  # fmt: skip
+
+    def __init__(self, context: Context, batcher: Batcher, shared: TextShapes,
+                 done: Callable[[bytes | None, bytes], None]) -> None:  # fmt: skip
+        self._context, self._batcher, self._shared, self._done = context, batcher, shared, done
+        self._transaction = context.transaction
+        self._statements = context.names.statements
+        self._catalog = context.services.catalogs.current
         self._shapes: list[BoundShape] = []
         self._generation = -1
         self._as_of: str | None = None
-        self._batcher = session.frontend.batcher
+        self._role = ""
         self._taken: tuple[BoundShape | TextShape, bytes]
         """The request that waits."""
-        self.waiting = False
-        """A request was taken and is not answered yet."""
 
     def take(self, data: bytes) -> bool:
         """Take a whole request of a known shape. Only called when the session is at rest."""
@@ -72,21 +78,26 @@ class HotPath:
         return False
 
     def _take_bound(self, data: bytes) -> bool:
-        session = self._session
         for at, shape in enumerate(self._shapes):
             values = shape.values(data)
             if values is None:
                 continue
-            if self._generation != self._catalog().generation or self._as_of != session.control.ours.get(AS_OF):
+            transaction = self._transaction
+            if (
+                self._generation != self._catalog().generation
+                or self._as_of != transaction.local.ours.get(AS_OF)
+                or self._role != transaction.role
+            ):
                 self._shapes = []
                 return False
-            if session.status == "failed":
+            # What the session wants, or is in, may have to be looked at first.
+            if transaction.stale or transaction.unrenderable or transaction.status == "failed":
                 return False
             if at:
                 self._shapes.insert(0, self._shapes.pop(at))
             if shape.head:
-                session.statements[""] = shape.prepared
-            elif session.statements.get(shape.prepared.name) is not shape.prepared:
+                self._statements[""] = shape.prepared
+            elif self._statements.get(shape.prepared.name) is not shape.prepared:
                 return False  # it was closed, or is another one by now
             self._submit(shape, values, data)
             return True
@@ -100,76 +111,82 @@ class HotPath:
             return b"predict" in data or b"PREDICT" in data
         portal_end = data.find(b"\0", 5)
         name = data[portal_end + 1 : data.find(b"\0", portal_end + 1)]
-        prepared = self._session.statements.get(name.decode("utf-8", "replace"))
+        prepared = self._statements.get(name.decode("utf-8", "replace"))
         return prepared is not None and isinstance(prepared.plan, PointPlan)
 
     def _learn_bound(self, data: bytes) -> None:
         """Learn the shape of a request, if it is a point prediction; it is answered the usual way."""
-        session = self._session
+        context, transaction = self._context, self._transaction
         try:
             series = read_series(data)
             if series is None:
                 return
             if series.parse is None:
-                prepared = session.statements.get(series.bind.statement)
+                prepared = self._statements.get(series.bind.statement)
             else:
-                plan = session.plan(series.parse.text, series.parse.oids)
+                plan = context.plan(series.parse.text, series.parse.oids)
                 prepared = Prepared(name="", text=series.parse.text, plan=plan, declared=series.parse.oids,
-                                    oids=parameter_oids(plan, series.parse.oids), generation=session.generation)  # fmt: skip
+                                    oids=parameter_oids(plan, series.parse.oids), generation=context.generation)  # fmt: skip
             if prepared is None or not isinstance(prepared.plan, PointPlan):
                 return
-            if prepared.generation != session.generation:
+            if prepared.generation != context.generation:
                 return
-            point = PreparedPoint(prepared.plan, as_of(session))
+            rights.check(transaction.role, prepared.plan)
+            point = PreparedPoint(prepared.plan, transaction.as_of)
             shape = bound_shape(data, series, prepared, prepared.plan, point)
         except FlinkmsError:
             return
         if shape is not None:
-            if self._generation != session.generation or self._as_of != session.control.ours.get(AS_OF):
+            now = context.generation, transaction.local.ours.get(AS_OF), transaction.role
+            if (self._generation, self._as_of, self._role) != now:
                 self._shapes = []
-            self._generation, self._as_of = session.generation, session.control.ours.get(AS_OF)
+            self._generation, self._as_of, self._role = now
             self._shapes = [shape, *self._shapes[: SESSION_SHAPES_MAX - 1]]
 
     def _take_text(self, data: bytes) -> bool:
-        session, shared = self._session, self._session.frontend.text_shapes
-        if len(data) != int.from_bytes(data[1:5], "big") + 1 or len(data) > REQUEST_BYTES_MAX or session.control.ours:
+        transaction = self._transaction
+        if len(data) != int.from_bytes(data[1:5], "big") + 1 or len(data) > REQUEST_BYTES_MAX or transaction.local.ours:
             return False
-        shape = shared.find(data)
-        if shape is not None and shape.generation == session.generation:
+        shape = self._shared.find(data)
+        if shape is not None and shape.generation == self._catalog().generation and transaction.role in shape.roles:
             values = shape.values(data)
-            if values is not None and session.status != "failed":
-                session.statements.pop("", None)
+            usual = not (transaction.stale or transaction.unrenderable or transaction.status == "failed")
+            if values is not None and usual:
+                self._statements.pop("", None)
                 self._submit(shape, values, data)
                 return True
         elif b"predict" in data or b"PREDICT" in data:
-            self._learn_text(data)
+            self._learn_text(data, shape)
         return False
 
-    def _learn_text(self, data: bytes) -> None:
-        session = self._session
+    def _learn_text(self, data: bytes, known: TextShape | None) -> None:
+        context, role = self._context, self._transaction.role
         try:
             text = data[5:-1].decode("utf-8")
-            plan = session.plan_simple(text).plan
+            plan = context.plan_simple(text).plan
+            if not isinstance(plan, PointPlan):
+                return
+            rights.check(role, plan)
         except (FlinkmsError, UnicodeDecodeError):
             return
-        if isinstance(plan, PointPlan):
-            shape = text_shape(text, plan, session.generation)
-            if shape is not None:
-                session.frontend.text_shapes.learn(data, shape)
+        if known is not None and known.generation == context.generation and known.values(data) is not None:
+            known.roles.add(role)
+            return
+        shape = text_shape(text, plan, context.generation)
+        if shape is not None:
+            shape.roles.add(role)
+            self._shared.learn(data, shape)
 
     def _submit(self, shape: BoundShape | TextShape, values: list[object], data: bytes) -> None:
-        self.waiting = True
         self._taken = shape, data
         self._batcher.submit(shape.point, values, self._answer)
 
     def _answer(self, value: object, error: Exception | None) -> None:
-        session = self._session
         shape, data = self._taken
-        self.waiting = False
-        if error is None:
-            status = session.control.status if session.link is None else session.link.status
-            if status == "idle":
-                session.portals.clear()
-            session.write_hot(shape.template.render(value, status))
-        else:
-            session.resume_with(data)
+        if error is not None:
+            self._done(None, data)
+            return
+        status = self._transaction.status
+        if status == "idle":
+            self._context.names.portals.clear()
+        self._done(shape.template.render(value, status), data)

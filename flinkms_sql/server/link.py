@@ -7,7 +7,7 @@ ticket passes answers on to the client as they are, or collects them for us.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from flinkms_sql import errors
@@ -40,17 +40,36 @@ class Client(Protocol):
         """The control database reads slowly (or again)."""
 
 
+class Watcher(Protocol):
+    """What a link tells the one who keeps the state of its transaction, before anybody else hears of it."""
+
+    def ready(self, status: m.TransactionStatus) -> None:
+        """A series or a text is done."""
+
+    def parameter(self, name: str, value: str) -> None:
+        """A setting has changed."""
+
+
 class Ticket:
     """Waits for the answer to one request: passes it on to the client (but for the kinds it ``hides``), or collects it.
 
-    ``finished`` resolves when the request is answered, or dropped because of an error before it.
+    ``finished`` resolves when the request is answered, or dropped because of an error before it. ``completed`` is told
+    the command tag of each statement of the request when it has succeeded, before the client is.
     """
 
-    __slots__ = ("answers", "delivers", "error", "finished", "hides", "last")
+    __slots__ = ("answers", "completed", "delivers", "error", "finished", "hides", "last")
 
-    def __init__(self, *, delivers: bool, hides: bytes = b"", awaited: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        delivers: bool,
+        hides: bytes = b"",
+        awaited: bool = False,
+        completed: Callable[[str], None] | None = None,
+    ) -> None:
         self.delivers = delivers
         self.hides = hides
+        self.completed = completed
         self.answers: list[Frame] = []
         self.last = b""
         """Kind of the newest answer."""
@@ -69,6 +88,7 @@ class Link(asyncio.Protocol):
     def __init__(self, address: BackendAddress, client: Client | None) -> None:
         self._login = Login(address)
         self._client = client
+        self.watcher: Watcher | None = None
         self._connection = ClientConnection()
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -215,6 +235,10 @@ class Link(asyncio.Protocol):
         ticket = answer.tag
         if isinstance(ticket, Ticket) and kind not in (b"S", b"A", b"N"):
             ticket.last = kind
+            if kind == b"C" and ticket.completed is not None:
+                message = answer.message()
+                assert isinstance(message, m.CommandComplete)
+                ticket.completed(message.tag)
             if kind == b"E" and ticket.error is None:
                 message = answer.message()
                 assert isinstance(message, m.ErrorResponse)
@@ -237,11 +261,15 @@ class Link(asyncio.Protocol):
         message = answer.message()
         assert isinstance(message, m.ReadyForQuery)
         self.status = message.status
+        if self.watcher is not None:
+            self.watcher.ready(message.status)
 
     def _note_parameter(self, answer: Answer) -> None:
         message = answer.message()
         assert isinstance(message, m.ParameterStatus)
         self.parameters[message.name] = message.value
+        if self.watcher is not None:
+            self.watcher.parameter(message.name, message.value)
 
     def _deliver(self, frame: Frame) -> None:
         if self._client is not None:

@@ -14,10 +14,11 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.server.authentication import Authentication, read_password_file
 from flinkms_sql.server.dialing import open_link
 from flinkms_sql.server.exposure import check_exposure
-from flinkms_sql.server.frontend import Frontend
+from flinkms_sql.server.parameters import FORCED
 from flinkms_sql.server.services import Services
 from flinkms_sql.server.session import Session
 from flinkms_sql.server.settings import DEFAULT_PARAMETERS, FrontendSettings
+from flinkms_sql.server.shared import Shared
 
 BACKLOG = 512
 """Connections the kernel holds until they are accepted: a pool that starts opens hundreds at once."""
@@ -30,8 +31,8 @@ _TOLD = ("server_version", "server_encoding", "client_encoding", "DateStyle", "T
 class Server:
     """A frontend that listens. ``sockets`` are the addresses it listens on."""
 
-    def __init__(self, frontend: Frontend, listening: Sequence[asyncio.Server]) -> None:
-        self.frontend = frontend
+    def __init__(self, shared: Shared, listening: Sequence[asyncio.Server]) -> None:
+        self.shared = shared
         self._listening = listening
 
     @property
@@ -48,7 +49,7 @@ class Server:
         """Stop listening and end every session."""
         for listening in self._listening:
             listening.close()
-        await self.frontend.close()
+        await self.shared.close()
 
 
 async def serve(services: Services, settings: FrontendSettings) -> Server:
@@ -61,16 +62,16 @@ async def serve(services: Services, settings: FrontendSettings) -> Server:
     check_exposure(settings.hosts, passwords=verifiers is not None, tls=settings.tls is not None,
                    allow_plaintext=settings.allow_plaintext)
     parameters = await _server_parameters(services)
-    frontend = Frontend(services, settings, Authentication(verifiers), parameters)
+    shared = Shared(services, settings, Authentication(verifiers), parameters)
     listening: list[asyncio.Server] = []
     loop = asyncio.get_running_loop()
     try:
         listening.append(
-            await loop.create_server(lambda: Session(frontend), list(settings.hosts), settings.port, backlog=BACKLOG)
+            await loop.create_server(lambda: Session(shared), list(settings.hosts), settings.port, backlog=BACKLOG)
         )
         if settings.socket_dir is not None:
             path = settings.socket_dir / f".s.PGSQL.{listening[0].sockets[0].getsockname()[1]}"
-            listening.append(await loop.create_unix_server(lambda: Session(frontend), str(path), backlog=BACKLOG))
+            listening.append(await loop.create_unix_server(lambda: Session(shared), str(path), backlog=BACKLOG))
     except OSError as error:
         for one in listening:
             one.close()
@@ -79,13 +80,13 @@ async def serve(services: Services, settings: FrontendSettings) -> Server:
             errors.IO_ERROR, f"cannot listen on {where}", detail=f"{error.strerror or error}.",
             hint="Is another frontend running? Choose another port.",
         ) from error  # fmt: skip
-    return Server(frontend, listening)
+    return Server(shared, listening)
 
 
 async def _server_parameters(services: Services) -> Mapping[str, str]:
     """The settings clients are told of: the control database's, for it is what answers SHOW."""
     if services.backend is None:
         return DEFAULT_PARAMETERS
-    link = await open_link(services.backend, {}, None)
+    link = await open_link(services.backend, FORCED, None)
     link.close()
-    return {name: value for name, value in link.parameters.items() if name in _TOLD} | {"client_encoding": "UTF8"}
+    return {name: value for name, value in link.parameters.items() if name in _TOLD}

@@ -1,91 +1,61 @@
-"""The relational route: a session's statements to a PostgreSQL backend of its own, and their answers back.
+"""The relational route: requests to PostgreSQL as they came or made here, and their answers back.
 
-Must not know plans. A link is opened when it is first needed, with the settings and the transaction block the session
-has by then; from that moment on PostgreSQL is the one that knows about transactions.
+Must not know plans, nor the client. What changes the transaction is noted there, whichever way it went.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import backend
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.frames import Frame
-from flinkms_sql.server.dialing import open_link
+from flinkms_sql.query.statements.statement import SessionStatement
 from flinkms_sql.server.link import Link, Ticket
+from flinkms_sql.server.transaction import Transaction
 
-if TYPE_CHECKING:
-    from flinkms_sql.server.session import Session
-
-SET_CONFIG = "SELECT pg_catalog.set_config($1, $2, $3)"
 _ABORT_PORTAL = "a statement of this transaction failed in the frontend"
 """Executing a portal that does not exist is an error, and an error is how a transaction is aborted."""
 
 
-async def ensure_link(session: Session) -> Link:
-    """The session's link, opened now if it has none. Raises FlinkmsError when it cannot be."""
-    if session.link is not None:
-        return session.link
-    address = session.frontend.services.backend
-    if address is None:
-        raise FlinkmsError(errors.CONNECTION_FAILURE, "there is no control database to run this statement")
-    control = session.control
-    if control.status == "failed":
-        raise aborted()
-    link = await open_link(address, control.settings_before(), session)
-    if control.begin_text is not None and control.status == "transaction":
-        await link.call([m.Query(text=control.begin_text)], sync=False)
-        for change in control.changes:
-            value = change.value if change.value is not None else control.shown(change.name)
-            if value is not None:  # else it is back to a default that the backend has anyway
-                await set_config(link, change.name, value, change.local)
-    control.handed_over()
-    session.link = link
-    return link
-
-
-async def set_config(link: Link, name: str, value: str, local: bool) -> None:
-    """SET by function, so that no text is made of values."""
-    values = (name.encode(), value.encode(), b"t" if local else b"f")
-    await link.call(
-        [m.Parse(statement="", text=SET_CONFIG, oids=(25, 25, 16)), m.Bind(values=values), m.Execute()], sync=True
-    )
-
-
-def aborted() -> FlinkmsError:
-    """The error for every statement but the end of an aborted transaction."""
-    return FlinkmsError(
-        errors.IN_FAILED_TRANSACTION,
-        "current transaction is aborted, commands ignored until end of transaction block",
-    )
-
-
-def forward(session: Session, frame: Frame) -> Awaitable[None] | None:
+def forward(transaction: Transaction, frame: Frame) -> Awaitable[None] | None:
     """Pass a request on as it came; the session goes on to the next one without waiting for the answer."""
-    if session.link is None:
-        return _forward_later(session, frame)
-    session.link.forward(frame, Ticket(delivers=True))
+    transaction.relayed(frame)
+    return _forward(transaction, frame, Ticket(delivers=True))
+
+
+def forward_text(
+    transaction: Transaction, frame: Frame, statements: Iterable[SessionStatement | None]
+) -> Awaitable[None] | None:
+    """Pass a Query on as it came: each of its statements is noted as PostgreSQL completes it."""
+    transaction.relayed(frame)
+    return _forward(transaction, frame, Ticket(delivers=True, completed=_noting(transaction, statements)))
+
+
+def _noting(transaction: Transaction, statements: Iterable[SessionStatement | None]) -> Callable[[str], None]:
+    left = iter(statements)
+    return lambda tag: transaction.note(next(left, None), tag)
+
+
+def _forward(transaction: Transaction, frame: Frame, ticket: Ticket) -> Awaitable[None] | None:
+    if transaction.link is None:
+        return _forward_later(transaction, frame, ticket)
+    transaction.link.forward(frame, ticket)
     return None
 
 
-async def _forward_later(session: Session, frame: Frame) -> None:
-    link = await ensure_link(session)
-    link.forward(frame, Ticket(delivers=True))
+async def _forward_later(transaction: Transaction, frame: Frame, ticket: Ticket) -> None:
+    (await transaction.connect()).forward(frame, ticket)
 
 
-def forward_copy(link: Link, frame: Frame) -> None:
-    """Pass on a piece of COPY data, its end or its failure."""
-    link.forward(frame, Ticket(delivers=True))
-
-
-async def run_text(session: Session, text: str) -> None:
-    """Run one statement of a text of several as a Query of its own; answers go to the client. Raises FlinkmsError."""
-    link = await ensure_link(session)
-    ticket = Ticket(delivers=True, hides=b"ZE", awaited=True)
+async def run_text(transaction: Transaction, text: str, statement: SessionStatement | None) -> None:
+    """Run one statement as a Query of its own; all answers but its end go to the client. Raises FlinkmsError."""
+    link = await transaction.connect()
+    transaction.set_by(text)
+    ticket = Ticket(delivers=True, hides=b"ZE", awaited=True, completed=_noting(transaction, (statement,)))
     link.send(m.Query(text=text), ticket)
     await link.finished([ticket])
 
@@ -98,6 +68,7 @@ async def run_statement(
     bind: m.Bind,
     row_limit: int,
     fields: tuple[m.Field, ...] | None = None,
+    completed: Callable[[str], None] | None = None,
 ) -> str | None:
     """Run one statement of the extended protocol within the open series; its rows and end go to the client.
 
@@ -114,7 +85,7 @@ async def run_statement(
         _check_columns(await link.call([parse, m.Describe(target="statement", name=name)], sync=False), fields)
         quiet[0].finish()
     link.send(replace(bind, portal=name, statement=name), quiet[1])
-    loud = _send_execute(link, name, row_limit)
+    loud = _send_execute(link, name, row_limit, completed)
     link.send(m.Close(target="statement", name=name), quiet[2])
     link.flush()
     await link.finished([*quiet, loud])
@@ -134,13 +105,13 @@ def _check_columns(frames: list[Frame], told: tuple[m.Field, ...]) -> None:
 
 async def go_on(link: Link, portal: str, row_limit: int) -> None:
     """Send the client further rows of a portal. Raises FlinkmsError."""
-    loud = _send_execute(link, portal, row_limit)
+    loud = _send_execute(link, portal, row_limit, None)
     link.flush()
     await link.finished([loud])
 
 
-def _send_execute(link: Link, portal: str, row_limit: int) -> Ticket:
-    ticket = Ticket(delivers=True, hides=b"E", awaited=True)
+def _send_execute(link: Link, portal: str, row_limit: int, completed: Callable[[str], None] | None) -> Ticket:
+    ticket = Ticket(delivers=True, hides=b"E", awaited=True, completed=completed)
     link.send(m.Execute(portal=portal, row_limit=row_limit), ticket)
     return ticket
 
@@ -160,6 +131,15 @@ def _tag(answers: list[Frame]) -> str:
     return ""
 
 
+async def end_series(link: Link | None) -> None:
+    """Have PostgreSQL end what we have opened there, or the client before. Raises FlinkmsError when it cannot commit."""
+    if link is not None and link.series_open:
+        await link.call([], sync=True)
+
+
+# ---- aborting ----
+
+
 def needs_abort(link: Link) -> bool:
     """Whether something on the link would be committed though a statement of the frontend's failed."""
     return link.status == "transaction" or (link.series_open and link.status == "idle")
@@ -177,3 +157,21 @@ async def abort_block(link: Link) -> None:
     link.send(m.Sync(), ticket)
     assert ticket.finished is not None
     await ticket.finished
+
+
+# ---- a block the client does not see: of a text of several statements, of a statement in several steps ----
+
+
+async def begin_hidden(transaction: Transaction, text: str = "BEGIN") -> None:
+    """Open a block that the client does not see, on the link that is opened now if there is none."""
+    link = await transaction.connect()
+    if not transaction.hidden:
+        transaction.hidden = True
+        await run_quietly(link, text)
+
+
+async def end_hidden(transaction: Transaction, *, commits: bool) -> None:
+    """End the hidden block, if there is one. Raises FlinkmsError when it cannot commit."""
+    if transaction.hidden and transaction.link is not None:
+        await run_quietly(transaction.link, "COMMIT" if commits else "ROLLBACK")
+        transaction.hidden = False

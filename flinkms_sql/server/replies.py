@@ -6,13 +6,9 @@ Must not know the session's statements. A session that has a link asks PostgreSQ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire import oids
-
-if TYPE_CHECKING:
-    from flinkms_sql.server.session import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +33,3 @@ def without_backend(text: str) -> Reply | None:
     if len(text) > 64:
         return None
     return _REPLIES.get(" ".join(text.split()).rstrip("; ").lower())
-
-
-def send(session: Session, reply: Reply) -> None:
-    """Description, row and CommandComplete of the simple protocol."""
-    session.send(m.RowDescription(fields=(reply.field,)))
-    session.send(m.DataRow(values=(reply.value,)))
-    session.send(m.CommandComplete(tag="SELECT 1"))

@@ -1,7 +1,8 @@
-"""One client's connection: takes its requests one by one, and sends the answers in their order.
+"""One client's connection: takes its requests one by one, and has them answered in their order.
 
-Must not know how a statement is carried out: that is for ``startup``, ``simple`` and ``extended``. What it keeps is
-what makes them one session: the protocol's state, the link, settings, statements, portals, and who waits for whom.
+Must not know how a statement is carried out: that is for ``startup``, ``simple``, ``extended`` and ``hotpath``, which
+know nothing of it. It is the pump: bytes in, one request at a time, a task for one that has to wait, and who is told
+when the client, PostgreSQL or the work ends. Its states and what may follow them are in ``states``.
 """
 
 from __future__ import annotations
@@ -10,139 +11,134 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from datetime import timezone, tzinfo
 from functools import partial
-from typing import TYPE_CHECKING
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import messages as m
-from flinkms_sql.pgwire import reports
 from flinkms_sql.pgwire.connection import Request, ServerConnection
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.pgwire.wire import LocalProtocolError
-from flinkms_sql.query.cache import Planned
-from flinkms_sql.query.plan import Plan
 from flinkms_sql.server import extended, failures, relay, simple
-from flinkms_sql.server.control import Control, zone_of
+from flinkms_sql.server.context import Context
 from flinkms_sql.server.dialing import send_cancel
 from flinkms_sql.server.hotpath import HotPath
-from flinkms_sql.server.inserts import Inserts
+from flinkms_sql.server.interrupts import Interrupts
 from flinkms_sql.server.link import Link
-from flinkms_sql.server.settings import AUTHENTICATION_SECONDS_MAX, INPUT_BYTES_MAX, OUTPUT_BYTES_MAX
+from flinkms_sql.server.names import Names
+from flinkms_sql.server.outbox import Outbox
+from flinkms_sql.server.run import copy
+from flinkms_sql.server.settings import AUTHENTICATION_SECONDS_MAX, INPUT_BYTES_MAX
+from flinkms_sql.server.shared import Shared
 from flinkms_sql.server.startup import Startup
-from flinkms_sql.server.statements import Portal, Prepared, planned
-
-if TYPE_CHECKING:
-    from flinkms_sql.server.frontend import Frontend
+from flinkms_sql.server.states import NEXT, State
+from flinkms_sql.server.transaction import Transaction
 
 logger = logging.getLogger(__name__)
+
+Work = Awaitable[None] | None
 
 
 class Session(asyncio.Protocol):
     """See the module. A request is handled at once where that needs no wait; else a task does it, and the next waits."""
 
-    def __init__(self, frontend: Frontend) -> None:
-        self.frontend = frontend
-        self.process_id, self.secret_key = frontend.new_key()
-        self.connection = ServerConnection(message_bytes_max=frontend.settings.message_bytes_max)
-        self.transport: asyncio.Transport | None = None
-        self.user = self.database = ""
-        self.control = Control({}, {})
-        self.link: Link | None = None
-        self.statements: dict[str, Prepared] = {}
-        self.portals: dict[str, Portal] = {}
-        self.inserts = Inserts()
-        self.hot = HotPath(self)
-        self.cancellable = False
-        """The task at work may be ended by a CancelRequest."""
-        self.startup: Startup | None = Startup(self)
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self.process_id, self.secret_key = shared.new_key()
+        self.connection = ServerConnection(message_bytes_max=shared.settings.message_bytes_max)
+        self.outbox = Outbox(self.connection)
+        names = Names()
+        self.transaction = Transaction(self, names, shared.services.backend)
+        self.context = Context(outbox=self.outbox, names=names, transaction=self.transaction, interrupts=Interrupts(),
+                               services=shared.services, plans=shared.plans)  # fmt: skip
+        self.hot = HotPath(self.context, shared.batcher, shared.text_shapes, self._hot_done)
+        self.state = State.STARTING
+        self._startup: Startup | None = Startup(self, shared)
         """Takes the requests until the client is in."""
         self._timer = asyncio.get_running_loop().call_later(AUTHENTICATION_SECONDS_MAX, self._late)
         self._task: asyncio.Task[None] | None = None
-        self._canceled = False
-        self._resting = False
         self._reading = True
         self._more = False
         """Bytes came while the hot path had a request."""
-        self._out: list[bytes] = []
-        self._writable: asyncio.Event | None = None
-        self.ended = False
+
+    def _enter(self, state: State) -> None:
+        assert state is self.state or state in NEXT[self.state], f"{self.state} -> {state}"
+        self.state = state
 
     # ---- bytes in ----
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self.transport = transport  # type: ignore[assignment]
-        self.transport.set_write_buffer_limits(high=OUTPUT_BYTES_MAX)
+        self.outbox.connected(transport)  # type: ignore[arg-type]
         # A client that vanished without a word must not keep its backend for ever.
         wire = transport.get_extra_info("socket")
         if wire is not None and wire.family != socket.AF_UNIX:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
-        if self._resting and self.hot.take(data):
-            self._resting = False
+        state = self.state
+        if state is State.RESTING and self.hot.take(data):
+            self.state = State.HOT
             return
         self.connection.receive(data)
-        if self.hot.waiting:
+        if state is State.HOT:
             self._more = True
-        elif self._task is None:
-            self._pump()
-        elif self.connection.copying_in:
+        elif state is State.COPYING:
             self._pump_copy()
-        elif self.connection.buffered > INPUT_BYTES_MAX:
-            self._read(False)
+        elif state is State.WORKING:
+            if self.connection.buffered > INPUT_BYTES_MAX:
+                self._read(False)
+        elif state is not State.ENDED:
+            self._pump()
 
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.ended = True
+        self._enter(State.ENDED)
         self._timer.cancel()
-        self.frontend.forget(self)
-        if self.link is not None:
-            if self.link.waiting and self.link.key is not None:
-                self.frontend.spawn(send_cancel(self.frontend.backend_address(), self.link.key))
-            self.link.close()
-        if self._writable is not None:
-            self._writable.set()
+        self._shared.forget(self)
+        link = self.transaction.link
+        if link is not None:
+            if link.waiting and link.key is not None:
+                self._shared.spawn(send_cancel(self._shared.backend_address(), link.key))
+            link.close()
+        self.outbox.lost()
         if self._task is not None:
             self._task.cancel()
 
     def _read(self, wanted: bool) -> None:
-        if self.transport is None or self.transport.is_closing() or wanted == self._reading:
+        transport = self.outbox.transport
+        if transport is None or transport.is_closing() or wanted == self._reading:
             return
         self._reading = wanted
         if wanted:
-            self.transport.resume_reading()
+            transport.resume_reading()
         else:
-            self.transport.pause_reading()
+            transport.pause_reading()
 
     # ---- requests ----
 
-    def write_hot(self, data: bytes) -> None:
-        """Send the whole answer to a request of the hot path, and go on."""
-        if self.ended or self.transport is None:
+    def _hot_done(self, answer: bytes | None, request: bytes) -> None:
+        """The hot path is done: with the whole answer, or with a request to be handled the usual way after all."""
+        if self.state is State.ENDED:
             return
-        self.transport.write(data)
+        if answer is None:
+            self._more = False
+            self.connection.receive_first(request)
+            self._pump()
+            return
+        assert self.outbox.transport is not None
+        self.outbox.transport.write(answer)
         if self._more:
             self._more = False
             self._pump()
         else:
-            self._resting = True
-
-    def resume_with(self, data: bytes) -> None:
-        """Handle a request the hot path had taken, before anything that came after it."""
-        if not self.ended:
-            self._more = False
-            self.connection.receive_first(data)
-            self._pump()
+            self.state = State.RESTING
 
     def _pump(self) -> None:
         """Handle requests until there are none, or one has to wait."""
-        self._resting = False
-        while self._task is None and not self.ended:
+        while self._task is None and not self.outbox.closed:
             try:
                 request = self.connection.next_request()
                 work = None if request is None else self._handle(request)
@@ -150,79 +146,95 @@ class Session(asyncio.Protocol):
                     break
             except Exception as error:  # noqa: BLE001 - whatever it is, the session must stay in a defined state
                 if failures.ends_connection(error):
-                    self.die(error)
+                    self.outbox.die(error)
                     break
-                work = self.in_order(partial(failures.report, self, error))
+                work = self._in_order(partial(self._report, error))
             if work is not None:
-                self._task = asyncio.get_running_loop().create_task(self._work(work))
+                self._begin(work)
         self._settle()
+
+    def _begin(self, work: Awaitable[None]) -> None:
+        self._enter(State.WORKING)
+        self._task = self.context.interrupts.task = asyncio.get_running_loop().create_task(self._work(work))
 
     def _pump_copy(self) -> None:
         """Pass COPY data on while a task waits for the COPY to end."""
-        while self.link is not None and self.connection.copying_in:
+        while self.connection.copying_in:
             request = self.connection.next_request()
             if request is None:
-                break
-            relay.forward_copy(self.link, request.frame)
+                return
+            copy.forward(self.transaction.link, request.frame)
+        if self.state is State.COPYING:
+            self._enter(State.WORKING)
 
     def _settle(self) -> None:
+        """Send what may be sent, and go where the session is now."""
+        link = self.transaction.link
         # CommandComplete of an INSERT waits for the Sync, which waits until the rows are durable.
-        if not self.inserts.waiting or self.in_block:
-            self.flush()
-        if self.link is not None:
-            self.link.push()
-        if self._task is None and not self.ended:
+        if not self.transaction.pending.waiting or self.transaction.in_block:
+            self.outbox.flush()
+        if link is not None:
+            link.push()
+        if self.outbox.closed:
+            self._enter(State.ENDED)
+        elif self._task is None:
             self._read(True)
-            open_series = self.link is not None and self.link.series_open
-            self._resting = self.connection.at_rest and not open_series and self.startup is None
+            series_open = link is not None and link.series_open
+            if self._startup is not None:
+                self._enter(State.STARTING)
+            else:
+                self._enter(State.RESTING if self.connection.at_rest and not series_open else State.BETWEEN)
 
-    def _handle(self, request: Request) -> Awaitable[None] | None:
+    def _handle(self, request: Request) -> Work:
         message = request.message
-        if self.startup is not None:
-            return self.startup.handle(message)
+        if self._startup is not None:
+            return self._startup.handle(message)
         match message:
             case m.Query():
-                return simple.query(self, message, request.frame)
+                return self._in_order(lambda: simple.query(self.context, message.text, request.frame))
             case m.Terminate():
-                self.end()
+                self.outbox.close()
                 return None
             case m.CopyData() | m.CopyDone() | m.CopyFail():
-                # Outside of a COPY these are what is left of one that failed: they are ignored (54.2.6).
-                if self.link is not None and self.link.waiting:
-                    relay.forward_copy(self.link, request.frame)
+                copy.forward(self.transaction.link, request.frame)
                 return None
             case m.FunctionCall():
-                return relay.forward(self, request.frame)
-        return extended.handle(self, message, request.frame)
+                return relay.forward(self.transaction, request.frame)
+        return extended.handle(self.context, message, request.frame, self._in_order)
 
     async def _work(self, work: Awaitable[None]) -> None:
         """Carry out a request that has to wait, then go on with the next ones."""
-        more: Awaitable[None] | None = work
+        interrupts = self.context.interrupts
+        more: Work = work
         while more is not None:
             try:
                 await more
                 more = None
             except asyncio.CancelledError:
-                if not self._canceled or self.ended:
+                error = interrupts.caught()
+                if error is None or self.outbox.closed:
                     raise
-                self._canceled = False
-                more = failures.report(
-                    self, FlinkmsError(errors.QUERY_CANCELED, "canceling statement due to user request")
-                )
+                more = self._report(error)
             except Exception as error:  # noqa: BLE001 - see _pump
-                more = failures.report(self, error)
+                more = self._report(error)
         self._task = None
-        self.cancellable = False
-        if not self.ended:
+        interrupts.end()
+        if not self.outbox.closed:
             self._pump()
+        else:
+            self._enter(State.ENDED)
 
-    def in_order(self, act: Callable[[], Awaitable[None] | None]) -> Awaitable[None] | None:
+    def _report(self, error: BaseException) -> Work:
+        return failures.report(self.context, error, starting=self._startup is not None)
+
+    def _in_order(self, act: Callable[[], Work]) -> Work:
         """Act when everything that was relayed before is answered, unless an error among it has cancelled this."""
-        if self.link is None or not self.link.waiting:
+        link = self.transaction.link
+        if link is None or not link.waiting:
             return act()
-        return self._after_link(self.link, act)
+        return self._after_link(link, act)
 
-    async def _after_link(self, link: Link, act: Callable[[], Awaitable[None] | None]) -> None:
+    async def _after_link(self, link: Link, act: Callable[[], Work]) -> None:
         await link.drained()
         if self.connection.awaiting is None or self.connection.skipping:
             return
@@ -230,140 +242,65 @@ class Session(asyncio.Protocol):
         if work is not None:
             await work
 
-    # ---- errors ----
+    # ---- beginning and end ----
 
-    def die(self, error: FlinkmsError) -> None:
-        """Report an error that ends the connection."""
-        if self.ended or self.transport is None:
-            return
-        self.flush()
-        self.transport.write(self.connection.fatal(reports.error_response(error, "FATAL")))
-        self.end()
+    def started(self) -> None:
+        """The client is in."""
+        self._startup = None
+        self._timer.cancel()
 
     def _late(self) -> None:
         self.die(FlinkmsError(errors.INVALID_AUTHORIZATION, "canceling authentication due to timeout"))
 
-    def end(self) -> None:
-        """Close when everything is sent."""
-        self.flush()
-        self.ended = True
-        if self.transport is not None:
-            self.transport.close()
+    def die(self, error: FlinkmsError) -> None:
+        """Report an error that ends the connection."""
+        self.outbox.die(error)
+        if self.outbox.closed:
+            self._enter(State.ENDED)
 
-    # ---- bytes out ----
-
-    def send(self, message: m.BackendMessage) -> None:
-        """Queue an answer."""
-        self._out.append(self.connection.send(message))
-
-    def send_rows(self, data: bytes) -> None:
-        """Queue DataRow messages that were built in bulk."""
-        self.connection.sent_raw(b"D")
-        self._out.append(data)
-
-    def flush(self) -> None:
-        """Hand queued answers to the transport, in one write."""
-        if self._out and self.transport is not None:
-            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-            self._out = []
-            self.transport.write(data)
-
-    def write_now(self, data: bytes) -> None:
-        """Send bytes that are no message."""
-        assert self.transport is not None
-        self.transport.write(data)
-
-    @staticmethod
-    async def yield_turn() -> None:
-        """Let other sessions go on."""
-        await asyncio.sleep(0)
-
-    async def drained(self) -> None:
-        """Flush, and wait while the client reads slowly."""
-        self.flush()
-        if self._writable is not None:
-            await self._writable.wait()
-
-    def pause_writing(self) -> None:
-        self._writable = asyncio.Event()
-        if self.link is not None:
-            self.link.pause_reading()
-
-    def resume_writing(self) -> None:
-        if self._writable is not None:
-            self._writable.set()
-            self._writable = None
-        if self.link is not None:
-            self.link.resume_reading()
-
-    # ---- plans and status ----
-
-    @property
-    def generation(self) -> int:
-        """Of the catalog plans are made for now."""
-        return self.frontend.services.catalogs.current().generation
-
-    def plan(self, text: str, declared: tuple[int, ...] = ()) -> Plan:
-        """The plan of one statement. Raises FlinkmsError."""
-        catalog = self.frontend.services.catalogs.current()
-        return planned(lambda oids: self.frontend.plans.plan(text, catalog, oids), declared)
-
-    def plan_simple(self, text: str) -> Planned:
-        """The plan of one statement of the simple protocol, and the constants taken out of it. Raises FlinkmsError."""
-        return self.frontend.plans.plan_simple_query(text, self.frontend.services.catalogs.current())
-
-    @property
-    def status(self) -> m.TransactionStatus:
-        """Of the transaction: PostgreSQL's once there is a link."""
-        return self.control.status if self.link is None else self.link.status
+    def cancel(self) -> None:
+        """End what is at work: at the control database, or here where that can be stopped."""
+        link = self.transaction.link
+        if link is not None and link.waiting and link.key is not None:
+            self._shared.spawn(send_cancel(self._shared.backend_address(), link.key))
+        else:
+            self.context.interrupts.cancel()
 
     @property
     def busy(self) -> bool:
         """Whether a request is being carried out that the next one has to wait for."""
-        return self._task is not None or self.hot.waiting
+        return self.state in (State.HOT, State.WORKING, State.COPYING)
 
-    @property
-    def in_block(self) -> bool:
-        """Whether a transaction block is open, so that nothing is final before its end."""
-        return self.status != "idle"
+    # ---- a client that reads slowly ----
 
-    @property
-    def zone(self) -> tzinfo:
-        """The session's time zone."""
-        name = (self.control.shown("timezone") if self.link is None else self.link.parameters.get("TimeZone")) or "UTC"
-        return zone_of(name) or timezone.utc
+    def pause_writing(self) -> None:
+        self.outbox.pause()
+        if self.transaction.link is not None:
+            self.transaction.link.pause_reading()
 
-    def ready(self) -> None:
-        """End of a series: say so, and forget the portals that end with it."""
-        status = self.status
-        if status == "idle":
-            self.portals.clear()
-        self.send(m.ReadyForQuery(status=status))
-
-    def started(self) -> None:
-        """The client is in."""
-        self.startup = None
-        self._timer.cancel()
+    def resume_writing(self) -> None:
+        self.outbox.resume()
+        if self.transaction.link is not None:
+            self.transaction.link.resume_reading()
 
     # ---- the link ----
 
     def deliver(self, frame: Frame) -> None:
         """An answer of the control database goes to the client as it is."""
-        if self.ended:
+        if self.outbox.closed:
             return
         try:
-            self.connection.sent_raw(frame.kind)
+            self.outbox.pass_on(frame)
         except LocalProtocolError as error:
-            logger.error("session %d: %s", self.process_id, error, exc_info=error)
+            logger.error("answers out of order: %s", error, exc_info=error)
             self.die(FlinkmsError(errors.INTERNAL_ERROR, "internal error: answers out of order"))
             return
         if frame.kind == b"E":
-            self.inserts.failed(self.in_block)
-        elif frame.kind == b"Z" and self.status == "idle":
-            self.portals.clear()
-            self.inserts.forget()
-        self._out.append(frame.raw)
-        if frame.kind == b"G" and self._task is not None:
+            self.transaction.failed()
+        elif frame.kind == b"Z" and not self.transaction.in_block:
+            self.context.names.portals.clear()
+        elif frame.kind == b"G" and self._task is not None:
+            self._enter(State.COPYING)
             self._pump_copy()
 
     def link_turned(self) -> None:
@@ -371,7 +308,7 @@ class Session(asyncio.Protocol):
         if self._task is None:
             self._settle()
         else:
-            self.flush()
+            self.outbox.flush()
 
     def link_lost(self, error: FlinkmsError) -> None:
         """What lived in the backend is gone: settings, tables, statements. So the session ends."""
@@ -380,13 +317,3 @@ class Session(asyncio.Protocol):
     def link_congested(self, congested: bool) -> None:
         """The control database reads slowly: so do we."""
         self._read(not congested)
-
-    # ---- cancel ----
-
-    def cancel(self) -> None:
-        """End what is at work: at the control database, or here where that can be stopped."""
-        if self.link is not None and self.link.waiting and self.link.key is not None:
-            self.frontend.spawn(send_cancel(self.frontend.backend_address(), self.link.key))
-        elif self._task is not None and self.cancellable:
-            self._canceled = True
-            self._task.cancel()

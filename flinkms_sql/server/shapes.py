@@ -23,7 +23,8 @@ from flinkms_sql.pgwire.floats import format_float8
 from flinkms_sql.pgwire.frames import Frame, Splitter
 from flinkms_sql.query.lexer import normalize
 from flinkms_sql.query.plan import PointPlan
-from flinkms_sql.server.statements import Prepared, spread
+from flinkms_sql.server.binding import spread
+from flinkms_sql.server.names import Prepared
 from flinkms_sql.types import SqlType
 from udfs.block import Column
 
@@ -220,12 +221,14 @@ _LITERALS: dict[SqlType, tuple[bytes, Callable[[bytes], object]]] = {
 class TextShape:
     """A Query whose text is a point prediction over number literals."""
 
-    __slots__ = ("_decoders", "_pattern", "generation", "point", "template")
+    __slots__ = ("_decoders", "_pattern", "generation", "point", "roles", "template")
 
     def __init__(self, pattern: re.Pattern[bytes], decoders: Sequence[Callable[[bytes], object]],
                  point: PreparedPoint, template: Template, generation: int) -> None:  # fmt: skip
         self._pattern, self._decoders = pattern, tuple(decoders)
         self.point, self.template, self.generation = point, template, generation
+        self.roles: set[str] = set()
+        """Who may ask this."""
 
     def values(self, data: bytes) -> list[object] | None:
         """The literals of a Query message of this shape, or None when it is of another."""

@@ -1,225 +1,247 @@
 """The simple protocol: a text of statements, run one after the other until one fails.
 
 Must not know how a plan is run. A text that is PostgreSQL's as a whole goes there as it came; one that is mixed is run
-statement by statement, and then what PostgreSQL runs of it is one transaction, as it would have been.
+statement by statement, and is one transaction as far as it does not say otherwise, as it would have been there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.columns import describe
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.query.lexer import StatementText, split
-from flinkms_sql.query.plan import (
-    DeployPlan,
-    ExplainPlan,
-    JoinPlan,
-    LocalPlan,
-    ModelPlan,
-    Plan,
-    PointPlan,
-    RelayPlan,
-    StreamInsertPlan,
-)
-from flinkms_sql.query.statements.statement import Begin, Commit, Empty, Rollback, Savepoint
-from flinkms_sql.server import execution, joins, relay, replies
-from flinkms_sql.server.statements import Portal, Prepared, deallocated_name
-
-if TYPE_CHECKING:
-    from flinkms_sql.server.session import Session
-
-_INSTANT = PointPlan | ModelPlan | ExplainPlan | StreamInsertPlan
+from flinkms_sql.query.plan import DeployPlan, JoinPlan, LocalPlan, Plan, RelayPlan, ShowPlan
+from flinkms_sql.query.statements.statement import Begin, Commit, Rollback, SessionStatement, TransactionControl
+from flinkms_sql.server import relay, replies
+from flinkms_sql.server.context import Context
+from flinkms_sql.server.names import Described, Portal, Prepared, deallocated_name
+from flinkms_sql.server.route import Route, View, is_ours, route
+from flinkms_sql.server.run import join
+from flinkms_sql.server.run.execute import execute
+from flinkms_sql.server.transaction import aborted
 
 
-def query(session: Session, message: m.Query, frame: Frame) -> Awaitable[None] | None:
-    """Answer a Query, ReadyForQuery included. Raises FlinkmsError for what ``Session`` is to report."""
-    session.portals.pop("", None)
-    session.statements.pop("", None)
-    return session.in_order(lambda: _query(session, message.text, frame))
-
-
-def _query(session: Session, text: str, frame: Frame) -> Awaitable[None] | None:
+def query(context: Context, text: str, frame: Frame) -> Awaitable[None] | None:
+    """Answer a Query, ReadyForQuery included, once all before it is answered. Raises FlinkmsError."""
+    context.names.begin_query()
     statements = split(text)
     if len(statements) == 1:
-        return _single(session, statements[0], frame)
+        return _single(context, statements[0], frame)
     if not statements:
-        session.send(m.EmptyQueryResponse())
-        session.ready()
+        context.outbox.send(m.EmptyQueryResponse())
+        ready(context)
         return None
-    plans = _plans(session, statements)
-    if _is_relational(session, statements, plans):
-        return relay.forward(session, frame)
-    return _several(session, statements, plans)
+    plans = [_plan_if_possible(context, statement) for statement in statements]
+    if _goes_whole(context, statements, plans):
+        return relay.forward_text(context.transaction, frame, [session_statement(plan) for plan in plans])
+    return _several(context, statements, implicit=not any(isinstance(plan, DeployPlan) for plan in plans))
 
 
-def _plan(session: Session, statement: StatementText) -> tuple[Plan, tuple[object, ...]]:
+def ready(context: Context) -> None:
+    """End of a text or a series: say so, and forget the portals that end with it."""
+    status = context.transaction.status
+    if status == "idle":
+        context.names.portals.clear()
+    context.outbox.send(m.ReadyForQuery(status=status))
+
+
+def session_statement(plan: Plan | None) -> SessionStatement | None:
+    """What ``Transaction.note`` wants to know of a plan."""
+    return plan.statement if isinstance(plan, LocalPlan) else None
+
+
+def _plan(context: Context, statement: StatementText) -> tuple[Plan, tuple[object, ...]]:
     """The plan of a statement; errors point into the whole text."""
     try:
-        planned = session.plan_simple(statement.text)
+        planned = context.plan_simple(statement.text)
     except FlinkmsError as error:
         if error.position is not None:
             error.position += statement.offset
-        if session.status == "failed":
-            raise relay.aborted() from None
+        if context.transaction.status == "failed":
+            raise aborted() from None
         raise
     return planned.plan, planned.values
 
 
-def _single(session: Session, statement: StatementText, frame: Frame) -> Awaitable[None] | None:
-    plan, values = _plan(session, statement)
-    if _goes_as_it_is(session, plan, statement.text):
-        if session.link is None and (reply := replies.without_backend(statement.text)) is not None:
-            execution.allowed(session, plan)
-            replies.send(session, reply)
-            session.ready()
-            return None
-        return relay.forward(session, frame)
-    work = _run(session, statement.text, plan, values)
-    if work is None and not session.inserts.waiting:
-        session.ready()
+def _plan_if_possible(context: Context, statement: StatementText) -> Plan | None:
+    """The plan of a statement, or None where it may only be right once those before it have run."""
+    try:
+        return _plan(context, statement)[0]
+    except FlinkmsError:
         return None
-    return _finish(session, work)
 
 
-async def _finish(session: Session, work: Awaitable[None] | None) -> None:
+# ---- one statement ----
+
+
+def _single(context: Context, statement: StatementText, frame: Frame) -> Awaitable[None] | None:
+    plan, values = _plan(context, statement)
+    way = route(plan, statement.text, context.view())
+    if way is Route.RAW:
+        return relay.forward_text(context.transaction, frame, [session_statement(plan)])
+    work = _run(context, statement.text, plan, values, way)
+    transaction = context.transaction
+    if work is None and not transaction.pending.waiting and not _series_open(context):
+        ready(context)
+        return None
+    return _finish(context, work)
+
+
+def _series_open(context: Context) -> bool:
+    return context.transaction.link is not None and context.transaction.link.series_open
+
+
+async def _finish(context: Context, work: Awaitable[None] | None) -> None:
     if work is not None:
         await work
-    await _end(session)
+    await _end(context)
 
 
-async def _end(session: Session) -> None:
+async def _end(context: Context) -> None:
     """End of the text: what PostgreSQL has not been told to finish, and what is to be appended."""
-    if session.link is not None and session.link.series_open:
-        await session.link.call([], sync=True)
-    if session.inserts.waiting and not session.in_block:
-        await execution.commit_inserts(session)
-    session.ready()
+    transaction = context.transaction
+    await relay.end_series(transaction.link)
+    transaction.commit_implicit()
+    await transaction.append(context.services.streams)
+    ready(context)
 
 
-def _goes_as_it_is(session: Session, plan: Plan, text: str) -> bool:
-    """Whether the bytes of the Query can be relayed."""
-    if isinstance(plan, RelayPlan):
-        return deallocated_name(text) not in session.statements
-    if not isinstance(plan, LocalPlan) or isinstance(plan.statement, Empty) or session.inserts.waiting:
-        return False
-    return not _answered_here(session, plan) and not execution.changes_session(plan)
-
-
-def _answered_here(session: Session, plan: LocalPlan) -> bool:
-    control = session.control
-    return control.accepts(plan.statement) and (session.link is None or control.is_ours(plan.statement))
-
-
-def _run(session: Session, text: str, plan: Plan, values: tuple[object, ...]) -> Awaitable[None] | None:
+def _run(
+    context: Context, text: str, plan: Plan, values: tuple[object, ...], way: Route
+) -> Awaitable[None] | None:
     """One statement that is not relayed as it came: rows and their description, CommandComplete, nothing behind it."""
-    execution.allowed(session, plan)
+    if way is Route.TEXT:
+        return relay.run_text(context.transaction, text, session_statement(plan))
     match plan:
         case RelayPlan():
-            name = deallocated_name(text)
-            if name in session.statements:
-                del session.statements[name]
-                session.send(m.CommandComplete(tag="DEALLOCATE"))
-                return None
-            if session.link is None and (reply := replies.without_backend(text)) is not None:
-                replies.send(session, reply)
-                return None
-            return _relay_text(session, text, plan)
-        case LocalPlan() if not _answered_here(session, plan) and not execution.commits_inserts(session, plan):
-            return _relay_text(session, text, plan)
+            return _answer_relay(context, text)
         case JoinPlan():
-            return _join(session, text, plan)
+            return _join(context, text, plan)
     if plan.columns:
-        session.send(m.RowDescription(fields=tuple(describe(column.name, column.type) for column in plan.columns)))
-    return execution.execute(session, _portal(session, text, plan, values, None), 0)
+        fields = tuple(describe(column.name, column.type) for column in plan.columns)
+        context.outbox.send(m.RowDescription(fields=fields))
+    return execute(context, _portal(context, text, plan, values, None), 0)
+
+
+def _answer_relay(context: Context, text: str) -> None:
+    """A statement of PostgreSQL's that is about what is kept here, or that it need not be asked."""
+    name = deallocated_name(text)
+    if name in context.names.statements:
+        del context.names.statements[name]
+        context.transaction.unreserve(name)
+        context.outbox.send(m.CommandComplete(tag="DEALLOCATE"))
+        return
+    reply = replies.without_backend(text)
+    assert reply is not None
+    context.outbox.send(m.RowDescription(fields=(reply.field,)))
+    context.outbox.send(m.DataRow(values=(reply.value,)))
+    context.outbox.send(m.CommandComplete(tag="SELECT 1"))
 
 
 def _portal(
-    session: Session, text: str, plan: Plan, values: tuple[object, ...], described: joins.Described | None
+    context: Context, text: str, plan: Plan, values: tuple[object, ...], described: Described | None
 ) -> Portal:
     prepared = Prepared(
-        name="", text=text, plan=plan, declared=(), oids=(), generation=session.generation, described=described
+        name="", text=text, plan=plan, declared=(), oids=(), generation=context.generation, described=described
     )
     codes = (0,) * prepared.column_count
     return Portal(name="", prepared=prepared, values=values, raw=m.Bind(), result_formats=codes)
 
 
-async def _join(session: Session, text: str, plan: JoinPlan) -> None:
-    described = await joins.describe_join(session, plan, ())
+async def _join(context: Context, text: str, plan: JoinPlan) -> None:
+    described = await join.describe(context, plan, ())
     if described.fields:
-        session.send(m.RowDescription(fields=described.fields))
-    await joins.run_join(session, plan, _portal(session, text, plan, (), described), 0)
+        context.outbox.send(m.RowDescription(fields=described.fields))
+    work = execute(context, _portal(context, text, plan, (), described), 0)
+    if work is not None:
+        await work
 
 
-async def _relay_text(session: Session, text: str, plan: Plan) -> None:
-    """Run a statement on PostgreSQL as a Query of its own. Raises FlinkmsError when it fails there."""
-    await relay.run_text(session, text)
-    if isinstance(plan, LocalPlan):
-        execution.control_relayed(session, plan)
+# ---- several statements ----
 
 
-def _plans(session: Session, statements: list[StatementText]) -> list[Plan | None]:
-    """The plan of each statement, or None where it may only be right once those before it have run."""
-    return [_plan_if_possible(session, statement) for statement in statements]
-
-
-def _plan_if_possible(session: Session, statement: StatementText) -> Plan | None:
-    try:
-        return _plan(session, statement)[0]
-    except FlinkmsError:
-        return None
-
-
-def _is_relational(session: Session, statements: list[StatementText], plans: list[Plan | None]) -> bool:
+def _goes_whole(context: Context, statements: list[StatementText], plans: list[Plan | None]) -> bool:
     """Whether PostgreSQL can run the whole text. Without a link it does only if it is needed."""
-    if session.inserts.waiting or any(deallocated_name(one.text) in session.statements for one in statements):
+    view, needed = context.view(several=True), context.transaction.link is not None
+    if view.pending:
         return False
-    for plan in plans:
-        if not isinstance(plan, RelayPlan | LocalPlan):
+    for statement, plan in zip(statements, plans, strict=True):
+        if not isinstance(plan, RelayPlan | LocalPlan) or is_ours_to_run(plan, statement.text, context):
             return False
-        if isinstance(plan, LocalPlan) and (session.control.is_ours(plan.statement) or execution.changes_session(plan)):
+        try:
+            needed = route(plan, statement.text, view) is Route.TEXT or needed
+        except FlinkmsError:
             return False
-    if session.link is not None:
-        return True
-    return any(_needs_link(session, one.text, plan) for one, plan in zip(statements, plans, strict=True))
+        view = _after(view, session_statement(plan))
+    return needed
 
 
-async def _several(session: Session, statements: list[StatementText], plans: list[Plan | None]) -> None:
-    """Run a mixed text; outside of a transaction block it is one transaction of its own."""
-    implicit = not session.in_block and _wants_block(plans)
-    done = False
+def _after(view: View, statement: SessionStatement | None) -> View:
+    """What a session is in when a statement has been run."""
+    match statement:
+        case Begin() | Commit(chain=True) | Rollback(chain=True):
+            return replace(view, status="transaction")
+        case Commit() | Rollback():
+            return replace(view, status="idle")
+    return view
+
+
+def is_ours_to_run(plan: RelayPlan | LocalPlan, text: str, context: Context) -> bool:
+    """Whether a statement that PostgreSQL would take is about what only the frontend knows."""
+    if isinstance(plan, LocalPlan):
+        return is_ours(plan.statement)
+    return deallocated_name(text) in context.names.statements
+
+
+async def _several(context: Context, statements: list[StatementText], *, implicit: bool) -> None:
+    """Run a mixed text. ``implicit``: outside of a block it is one transaction; else each statement is one."""
+    transaction, done = context.transaction, False
+    transaction.implicit = implicit
     try:
         for statement in statements:
-            plan, values = _plan(session, statement)
-            if implicit and session.status == "idle" and _needs_link(session, statement.text, plan):
-                await relay.run_quietly(await relay.ensure_link(session), "BEGIN")
-            work = _run(session, statement.text, plan, values)
-            if work is not None:
-                await work
-            await session.drained()
+            if implicit and transaction.link is None:
+                transaction.local.begin_implicit()
+            await _one_of_several(context, statement)
+            context.interrupts.statement_done()
+            if not implicit:
+                await relay.end_series(transaction.link)
+                transaction.commit_implicit()
+                await transaction.append(context.services.streams)
+            await context.outbox.drained()
         done = True
     finally:
-        if implicit and session.in_block and session.link is not None:
-            await relay.run_quietly(session.link, "COMMIT" if done else "ROLLBACK")
-    await _end(session)
+        await _end_implicit(context, commits=done)
+    await _end(context)
 
 
-def _wants_block(plans: list[Plan | None]) -> bool:
-    """Whether the text leaves transactions to us, and holds no statement that refuses to be in one."""
-    return not any(
-        isinstance(plan, DeployPlan)
-        or (isinstance(plan, LocalPlan) and isinstance(plan.statement, Begin | Commit | Rollback | Savepoint))
-        for plan in plans
-    )
+async def _one_of_several(context: Context, statement: StatementText) -> None:
+    transaction = context.transaction
+    plan, values = _plan(context, statement)
+    way = route(plan, statement.text, context.view(several=transaction.implicit))
+    asks = way is not Route.HERE or isinstance(plan, JoinPlan | ShowPlan)
+    if asks and transaction.implicit and not transaction.in_block and not _controls(plan):
+        await relay.begin_hidden(transaction)
+    work = _run(context, statement.text, plan, values, Route.TEXT if way is Route.RAW else way)
+    if work is not None:
+        await work
 
 
-def _needs_link(session: Session, text: str, plan: Plan | None) -> bool:
-    match plan:
-        case LocalPlan():
-            return not _answered_here(session, plan)
-        case RelayPlan():
-            return session.link is not None or replies.without_backend(text) is None
-    return not isinstance(plan, _INSTANT)
+def _controls(plan: Plan) -> bool:
+    return isinstance(plan, LocalPlan) and isinstance(plan.statement, TransactionControl)
+
+
+async def _end_implicit(context: Context, *, commits: bool) -> None:
+    """What belongs to no block of the client's is committed, or is gone."""
+    transaction = context.transaction
+    transaction.implicit = False
+    if transaction.hidden:
+        await relay.end_series(transaction.link)
+        await relay.end_hidden(transaction, commits=commits)
+    if transaction.link is None and not transaction.in_block:
+        for name, value in transaction.local.end(committed=commits, chain=False).items():
+            context.outbox.send(m.ParameterStatus(name=name, value=value))
+        transaction.set_here()

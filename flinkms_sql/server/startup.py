@@ -9,76 +9,93 @@ import asyncio
 import re
 import ssl
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.connection import MINOR_NEWEST
 from flinkms_sql.server.authentication import Dialogue
-from flinkms_sql.server.control import Control
+from flinkms_sql.server.context import Context
 from flinkms_sql.server.exposure import is_loopback
-
-if TYPE_CHECKING:
-    from flinkms_sql.server.session import Session
+from flinkms_sql.server.outbox import Outbox
+from flinkms_sql.server.parameters import canonical, is_local
+from flinkms_sql.server.shared import Member, Shared
 
 _SETTING = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)=((?:\\.|\S)*)")
 _NOT_SETTINGS = ("user", "database", "options", "replication")
 
 
+class Newcomer(Member, Protocol):
+    """The session that starts."""
+
+    context: Context
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """There is another transport: TLS has begun."""
+
+    def started(self) -> None:
+        """The client is in."""
+
+
 class Startup:
     """Takes a session's requests until it is ready for queries."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Newcomer, shared: Shared) -> None:
+        self._session, self._shared = session, shared
+        self._user = self._database = ""
         self._dialogue: Dialogue | None = None
         self._minor = 0
 
+    @property
+    def _outbox(self) -> Outbox:
+        return self._session.context.outbox
+
     def handle(self, message: m.FrontendMessage) -> Awaitable[None] | None:
         """One request. Raises FlinkmsError, which ends the connection."""
-        session = self._session
+        outbox = self._outbox
         match message:
             case m.SSLRequest():
                 return self._encrypt()
             case m.GSSENCRequest():
-                session.write_now(b"N")
+                outbox.write_now(b"N")
             case m.CancelRequest():
-                session.frontend.cancel(message)
-                session.end()
+                self._shared.cancel(message)
+                outbox.close()
             case m.Startup():
                 self._start(message)
             case m.Password():
                 assert self._dialogue is not None
                 self._say(self._dialogue.receive(message.data))
             case m.Terminate():
-                session.end()
+                outbox.close()
         return None
 
     def _encrypt(self) -> Awaitable[None] | None:
         """Answer an SSLRequest: TLS when there is a certificate."""
-        context = self._session.frontend.settings.tls
+        context = self._shared.settings.tls
         if context is None:
-            self._session.write_now(b"N")
+            self._outbox.write_now(b"N")
             return None
-        self._session.connection.rest_is_encrypted()
+        self._outbox.connection.rest_is_encrypted()
         return self._switch(context)
 
     async def _switch(self, context: ssl.SSLContext) -> None:
-        session = self._session
-        session.write_now(b"S")
-        assert session.transport is not None
+        session, outbox = self._session, self._outbox
+        outbox.write_now(b"S")
+        assert outbox.transport is not None
         try:
             encrypted = await asyncio.get_running_loop().start_tls(
-                session.transport, session, context, server_side=True
+                outbox.transport, session, context, server_side=True  # type: ignore[arg-type]  # it is a Protocol
             )
         except OSError:  # the client has gone, or speaks no TLS we do
-            session.end()
+            outbox.close()
             return
         assert encrypted is not None
         session.connection_made(encrypted)
 
     def _start(self, message: m.Startup) -> None:
-        session, parameters = self._session, dict(message.parameters)
+        parameters = dict(message.parameters)
         if message.major != 3:
             raise FlinkmsError(
                 errors.FEATURE_NOT_SUPPORTED,
@@ -87,22 +104,22 @@ class Startup:
         unknown = tuple(name for name in parameters if name.startswith("_pq_."))
         self._minor = min(message.minor, MINOR_NEWEST)
         if unknown or message.minor > MINOR_NEWEST:
-            session.send(m.NegotiateProtocolVersion(minor=self._minor, unknown_options=unknown))
+            self._outbox.send(m.NegotiateProtocolVersion(minor=self._minor, unknown_options=unknown))
         self._check_encryption()
         if not parameters.get("user"):
             raise FlinkmsError(errors.INVALID_AUTHORIZATION, "no PostgreSQL user name specified in startup packet")
         if parameters.get("replication", "false").lower() not in ("false", "off", "no", "0"):
             raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "replication connections are not supported")
-        session.user = parameters["user"]
-        session.database = parameters.get("database") or session.user
-        session.frontend.admit(session)
-        session.control = Control(session.frontend.server_parameters, _settings(parameters))
-        self._dialogue = session.frontend.authentication.dialogue(session.user)
+        self._user = parameters["user"]
+        self._database = parameters.get("database") or self._user
+        self._shared.admit(self._session)
+        self._session.context.transaction.start(self._user, self._shared.server_parameters, _settings(parameters))
+        self._dialogue = self._shared.authentication.dialogue(self._user)
         self._say(self._dialogue.start())
 
     def _check_encryption(self) -> None:
         """Raise 28000 when a client of another machine comes in plain text and may not."""
-        settings, transport = self._session.frontend.settings, self._session.transport
+        settings, transport = self._shared.settings, self._outbox.transport
         assert transport is not None
         peer = transport.get_extra_info("peername")
         remote = isinstance(peer, tuple) and not is_loopback(peer[0])
@@ -113,37 +130,34 @@ class Startup:
     def _say(self, answers: list[m.BackendMessage]) -> None:
         assert self._dialogue is not None
         for answer in answers:
-            self._session.send(answer)
+            self._outbox.send(answer)
         if self._dialogue.done:
             self._welcome()
 
     def _welcome(self) -> None:
-        session = self._session
-        database = session.frontend.settings.database
-        if session.database != database:
-            raise FlinkmsError("3D000", f'database "{session.database}" does not exist',
+        session, outbox = self._session, self._outbox
+        database = self._shared.settings.database
+        if self._database != database:
+            raise FlinkmsError(errors.UNDEFINED_DATABASE, f'database "{self._database}" does not exist',
                                hint=f'The database is "{database}".')  # fmt: skip
-        reported = session.control.reported() | {"session_authorization": session.user}
+        reported = session.context.transaction.local.reported() | {"session_authorization": self._user}
         for name, value in reported.items():
-            session.send(m.ParameterStatus(name=name, value=value))
+            outbox.send(m.ParameterStatus(name=name, value=value))
         # Protocol 3.0 and 3.1 know keys of four bytes only.
         key = session.secret_key if self._minor >= 2 else session.secret_key[:4]
         session.secret_key = key
-        session.send(m.BackendKeyData(process_id=session.process_id, secret_key=key))
+        outbox.send(m.BackendKeyData(process_id=session.process_id, secret_key=key))
         session.started()
-        session.send(m.ReadyForQuery(status="idle"))
+        outbox.send(m.ReadyForQuery(status="idle"))
 
 
 def _settings(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Settings of a startup packet, by lower-case name. Raises FlinkmsError for an encoding that is not UTF-8."""
+    """Settings of a startup packet, by lower-case name, as PostgreSQL shows their values."""
     settings = {match[1].lower().replace("-", "_"): re.sub(r"\\(.)", r"\1", match[2])
                 for match in _SETTING.finditer(parameters.get("options", ""))}  # fmt: skip
     for name, value in parameters.items():
         if name not in _NOT_SETTINGS and not name.startswith("_pq_."):
             settings[name.lower()] = value
-    encoding = settings.pop("client_encoding", "UTF8")
-    if re.sub(r"[^a-z0-9]", "", encoding.lower()) not in ("utf8", "unicode", "auto"):
-        raise FlinkmsError(
-            errors.FEATURE_NOT_SUPPORTED, f'client encoding "{encoding}" is not supported', hint="Use UTF8."
-        )
-    return settings
+    if settings.get("client_encoding", "").lower() == "auto":  # the client's own, which is UTF-8 or will be refused
+        del settings["client_encoding"]
+    return {name: canonical(name, value) or "" if is_local(name, value) else value for name, value in settings.items()}

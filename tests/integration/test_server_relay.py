@@ -181,9 +181,9 @@ def test_a_client_that_does_not_read_is_not_buffered_for(running):
         waiting = 0
         for _ in range(100):
             time.sleep(0.05)
-            sessions = list(running.server.frontend.sessions.values())
-            mine = next((one for one in sessions if one.control.shown("application_name") == "slow"), None)
-            before, waiting = waiting, mine.transport.get_write_buffer_size() if mine is not None else 0
+            sessions = list(running.server.shared.sessions.values())
+            mine = next((one for one in sessions if one.transaction.local.shown("application_name") == "slow"), None)
+            before, waiting = waiting, mine.outbox.transport.get_write_buffer_size() if mine is not None else 0
             if 0 < waiting == before:  # it grows no more
                 break
         assert 0 < waiting < 4 << 20

@@ -13,9 +13,10 @@ from flinkms_sql.query.statements.statement import (
     Begin,
     CleanUp,
     Commit,
+    PrepareTransaction,
     Rollback,
     Savepoint,
-    Session,
+    SessionStatement,
     SetParameter,
     ShowParameter,
 )
@@ -27,7 +28,7 @@ _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_$]*")
 _SPECIAL_NAMES = {"time zone": "timezone", "names": "client_encoding", "schema": "search_path"}
 
 
-def parse_session(cursor: Cursor) -> Session | None:
+def parse_session(cursor: Cursor) -> SessionStatement | None:
     """The session statement in the cursor's range. Raises FlinkmsError 42601."""
     word = cursor.peek()
     cursor.at += 1
@@ -55,6 +56,11 @@ def parse_session(cursor: Cursor) -> Session | None:
         case "RELEASE":
             cursor.accept("SAVEPOINT")
             return _savepoint(cursor, "release")
+        case "PREPARE":
+            cursor.take("TRANSACTION")
+            name = cursor.take_string()
+            cursor.take_end()
+            return PrepareTransaction(name=name)
         case "SET":
             return _set(cursor)
         case "RESET":
@@ -108,7 +114,7 @@ def _setting_name(cursor: Cursor) -> str:
     return name
 
 
-def _set(cursor: Cursor) -> Session | None:
+def _set(cursor: Cursor) -> SessionStatement | None:
     local = cursor.accept("LOCAL")
     if not local:
         cursor.accept("SESSION")

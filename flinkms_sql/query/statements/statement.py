@@ -195,6 +195,13 @@ class Savepoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareTransaction:
+    """PREPARE TRANSACTION 'name': what the block did waits for COMMIT PREPARED, of any session."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetParameter:
     """SET [LOCAL | SESSION] name = value: ``value`` as PostgreSQL shows it, None for DEFAULT.
 
@@ -222,4 +229,5 @@ class CleanUp:
     tag: Choice["RESET", "DISCARD ALL", "CLOSE CURSOR ALL", "UNLISTEN", "DEALLOCATE ALL"]
 
 
-Session = Empty | Begin | Commit | Rollback | Savepoint | SetParameter | ShowParameter | CleanUp
+TransactionControl = Begin | Commit | Rollback | Savepoint | PrepareTransaction
+SessionStatement = Empty | TransactionControl | SetParameter | ShowParameter | CleanUp

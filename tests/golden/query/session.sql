@@ -134,3 +134,8 @@ ERROR 42601: syntax error at end of input
 LINE: ROLLBACK TO
                  ^
 HINT: Expected a name.
+
+PREPARE TRANSACTION 'x'
+---
+Session: PrepareTransaction(name='x')
+  route: session

@@ -1,14 +1,11 @@
-"""Prepared statements and portals of a session, and the values that are bound to them.
+"""Parameters: their types when a statement is parsed, their values and result formats when one is bound.
 
-Must not know how a plan is run. What PostgreSQL keeps is not noted here: a name that is not
-known here is its.
+Must not know how a plan is run, nor who keeps the statement.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
 
 from flinkms_sql import errors
@@ -17,49 +14,8 @@ from flinkms_sql.pgwire import oids, parameters
 from flinkms_sql.pgwire.messages import Bind
 from flinkms_sql.pgwire.parameters import Value
 from flinkms_sql.query.plan import JoinPlan, Plan, RelayPlan
-from flinkms_sql.server.execution import Answer
-from flinkms_sql.server.joins import Described
+from flinkms_sql.server.names import Prepared
 from flinkms_sql.types import SqlType
-
-INDETERMINATE_DATATYPE = "42P18"
-
-
-@dataclass(slots=True, kw_only=True)
-class Prepared:
-    """A prepared statement that is not PostgreSQL's. ``oids`` are its parameter types.
-
-    ``generation`` is that of the catalog the plan was made for; ``described`` is what PostgreSQL said of one that is
-    rewritten for it.
-    """
-
-    name: str
-    text: str
-    plan: Plan
-    declared: tuple[int, ...]
-    oids: tuple[int, ...]
-    generation: int
-    described: Described | None = None
-
-    @property
-    def column_count(self) -> int:
-        """Columns of its rows."""
-        return len(self.plan.columns if self.described is None else self.described.fields)
-
-
-@dataclass(slots=True, kw_only=True)
-class Portal:
-    """A statement with its values, and from where the next Execute goes on.
-
-    ``answer`` is what was computed here; ``suspended`` names the portal of PostgreSQL's that has more rows.
-    """
-
-    name: str
-    prepared: Prepared
-    values: tuple[Value, ...]
-    raw: Bind
-    result_formats: tuple[int, ...]
-    answer: Answer | None = None
-    suspended: str | None = None
 
 
 def parameter_oids(plan: Plan, declared: Sequence[int]) -> tuple[int, ...]:
@@ -74,7 +30,7 @@ def parameter_oids(plan: Plan, declared: Sequence[int]) -> tuple[int, ...]:
         if oid in (oids.UNSPECIFIED, oids.UNKNOWN):
             kind = plan.parameter_types[number] if number < len(plan.parameter_types) else None
             if kind is None:
-                raise FlinkmsError(INDETERMINATE_DATATYPE, f"could not determine data type of parameter ${number + 1}")
+                raise FlinkmsError(errors.INDETERMINATE_DATATYPE, f"could not determine data type of parameter ${number + 1}")
             oid = kind.value.oid
         found.append(oid)
     return tuple(found)
@@ -139,25 +95,3 @@ def result_formats(bind: Bind, count: int) -> tuple[int, ...]:
             f"bind message has {len(bind.result_formats)} result formats but query has {count} columns",
         )
     return spread(bind.result_formats, count)
-
-
-def undefined_statement(name: str) -> FlinkmsError:
-    """The error for a name no statement has."""
-    text = f'prepared statement "{name}" does not exist' if name else "unnamed prepared statement does not exist"
-    return FlinkmsError(errors.INVALID_STATEMENT_NAME, text)
-
-
-def undefined_portal(name: str) -> FlinkmsError:
-    """The error for a name no portal has."""
-    return FlinkmsError(errors.INVALID_CURSOR_NAME, f'portal "{name}" does not exist')
-
-
-_DEALLOCATE = re.compile(r'\s*deallocate\s+(?:prepare\s+)?(?:"((?:[^"]|"")+)"|([a-z_]\w*))\s*;?\s*', re.IGNORECASE)
-
-
-def deallocated_name(text: str) -> str | None:
-    """The statement that a DEALLOCATE names, or None when the text is none: clients send it for protocol statements."""
-    match = _DEALLOCATE.fullmatch(text)
-    if match is None:
-        return None
-    return match[1].replace('""', '"') if match[1] else match[2].lower()

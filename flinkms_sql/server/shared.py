@@ -10,7 +10,7 @@ import hmac
 import itertools
 import secrets
 from collections.abc import Coroutine, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from flinkms_sql import errors
 from flinkms_sql.engine.batcher import Batcher
@@ -24,14 +24,24 @@ from flinkms_sql.server.hotpath import TextShapes
 from flinkms_sql.server.services import Services
 from flinkms_sql.server.settings import FrontendSettings
 
-if TYPE_CHECKING:
-    from flinkms_sql.server.session import Session
-
 SECRET_KEY_BYTES = 32
 """A secret key, in bytes; clients of protocol 3.0 are told four of them."""
 
 
-class Frontend:
+class Member(Protocol):
+    """What is known of a session here."""
+
+    process_id: int
+    secret_key: bytes
+
+    def cancel(self) -> None:
+        """End what is at work."""
+
+    def die(self, error: FlinkmsError) -> None:
+        """Report an error that ends the connection."""
+
+
+class Shared:
     """See the module. ``server_parameters`` are what clients are told of the server's settings."""
 
     def __init__(
@@ -48,7 +58,7 @@ class Frontend:
         self.plans = PlanCache()
         self.text_shapes = TextShapes()
         self.batcher = Batcher(services.registry, BusyPoll(asyncio.get_running_loop().call_soon).call_soon)
-        self.sessions: dict[int, Session] = {}
+        self.sessions: dict[int, Member] = {}
         """Sessions that are let in or on their way, by process id."""
         self._numbers = itertools.count(secrets.randbelow(1 << 20) + 1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -59,15 +69,16 @@ class Frontend:
             pass
         return number, secrets.token_bytes(SECRET_KEY_BYTES)
 
-    def admit(self, session: Session) -> None:
+    def admit(self, session: Member) -> None:
         """Count a session. Raises FlinkmsError 53300 when there are too many."""
         if len(self.sessions) >= self.settings.connections_max:
             raise FlinkmsError(errors.TOO_MANY_CONNECTIONS, "sorry, too many clients already")
         self.sessions[session.process_id] = session
 
-    def forget(self, session: Session) -> None:
+    def forget(self, session: Member) -> None:
         """A session has ended."""
-        self.sessions.pop(session.process_id, None)
+        if self.sessions.get(session.process_id) is session:
+            del self.sessions[session.process_id]
 
     def cancel(self, request: CancelRequest) -> None:
         """Cancel what a session does; a wrong key is ignored, as PostgreSQL does."""

@@ -1,7 +1,7 @@
 """Statements that change what is deployed: run by the deployer, told to the client as they go.
 
-Must not know how a deployment works. Progress becomes notices, at most one a second; a CancelRequest ends the
-statement at its next step.
+Must not know how a deployment works. Progress becomes notices, at most one a second; a CancelRequest or
+statement_timeout ends the statement at its next step.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
 
@@ -21,28 +20,21 @@ from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire import reports
 from flinkms_sql.pgwire.columns import data_rows
 from flinkms_sql.query.plan import DeployPlan
-
-if TYPE_CHECKING:
-    from flinkms_sql.server.session import Session
+from flinkms_sql.server.context import Context
+from flinkms_sql.server.names import Portal
 
 NOTICE_SECONDS_MIN = 1.0
 """Seconds between two notices of one statement: enough to see that it lives, few enough to read."""
 
 
-async def run(session: Session, plan: DeployPlan, result_formats: Sequence[int]) -> None:
+async def run(context: Context, plan: DeployPlan, portal: Portal) -> None:
     """Carry the statement out and answer it. Raises FlinkmsError."""
-    deployer = session.frontend.services.deployer
+    deployer = context.services.deployer
     if deployer is None:
         raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, "nothing can be deployed here",
                            hint="This frontend only serves models.")  # fmt: skip
-    if session.in_block:
-        raise FlinkmsError(
-            errors.ACTIVE_TRANSACTION,
-            "a statement that deploys cannot run inside a transaction block",
-            detail="Training and jobs cannot be rolled back.",
-            hint="Switch autocommit on.",
-        )
-    session.cancellable = True
+    outbox = context.outbox
+    context.interrupts.allow(context.transaction.known.timeout_s)
     told_at = float("-inf")
     async with aclosing(deployer.execute(plan)) as steps:
         async for step in steps:
@@ -50,24 +42,24 @@ async def run(session: Session, plan: DeployPlan, result_formats: Sequence[int])
                 case Progress():
                     if time.monotonic() - told_at >= NOTICE_SECONDS_MIN:
                         told_at = time.monotonic()
-                        session.send(reports.notice(str(step)))
+                        outbox.send(reports.notice(str(step)))
                 case Notice():
-                    session.send(reports.notice(step.message))
+                    outbox.send(reports.notice(step.message))
                 case Rows():
-                    _send_rows(session, step, result_formats)
+                    _send_rows(context, step, portal.result_formats)
                 case Done():
-                    session.send(m.CommandComplete(tag=step.tag))
+                    outbox.send(m.CommandComplete(tag=step.tag))
                     return
                 case _:
                     assert_never(step)
-            await session.drained()
+            await outbox.drained()
 
 
-def _send_rows(session: Session, rows: Rows, result_formats: Sequence[int]) -> None:
+def _send_rows(context: Context, rows: Rows, result_formats: Sequence[int]) -> None:
     if not rows.rows:
         return
     columns = [
         (column_of(values, column.type), column.type, code)
         for values, column, code in zip(zip(*rows.rows, strict=True), rows.columns, result_formats, strict=True)
     ]
-    session.send_rows(data_rows(columns, session.zone))
+    context.outbox.send_rows(data_rows(columns, context.transaction.zone))

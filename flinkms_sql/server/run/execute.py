@@ -1,0 +1,83 @@
+"""One statement that is not PostgreSQL's: the way for its kind of plan, and what is checked before any of them.
+
+Must not know the protocol, nor how a plan is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import replace
+
+from typing_extensions import assert_never
+
+from flinkms_sql.pgwire import messages as m
+from flinkms_sql.pgwire.columns import describe
+from flinkms_sql.query.plan import (
+    DeployPlan,
+    ExplainPlan,
+    JoinPlan,
+    LocalPlan,
+    ModelPlan,
+    PointPlan,
+    RelayPlan,
+    ShowPlan,
+    StreamInsertPlan,
+)
+from flinkms_sql.server import rights
+from flinkms_sql.server.context import Context
+from flinkms_sql.server.names import Portal
+from flinkms_sql.server.route import refuse_writing
+from flinkms_sql.server.run import control, deploy, insert, join, rows, show
+
+
+def fields(portal: Portal) -> tuple[m.Field, ...]:
+    """The columns of a portal's rows, in the formats asked for."""
+    described = portal.prepared.described
+    if described is not None:
+        return tuple(
+            replace(field, format=code) for field, code in zip(described.fields, portal.result_formats, strict=True)
+        )
+    return tuple(
+        describe(column.name, column.type, code)
+        for column, code in zip(portal.prepared.plan.columns, portal.result_formats, strict=True)
+    )
+
+
+def execute(context: Context, portal: Portal, row_limit: int) -> Awaitable[None] | None:
+    """Run a portal, or go on with it, and send rows and CommandComplete. Raises FlinkmsError."""
+    plan, transaction = portal.prepared.plan, context.transaction
+    if isinstance(plan, LocalPlan):
+        return control.run(context, plan, portal)
+    # Only PostgreSQL knows whether a block of its own is read-only.
+    asks = isinstance(plan, StreamInsertPlan | DeployPlan) and (transaction.in_block or transaction.hidden)
+    if transaction.link is not None and (transaction.stale or asks):
+        return _after_refresh(context, portal, row_limit)
+    return _execute(context, portal, row_limit)
+
+
+async def _after_refresh(context: Context, portal: Portal, row_limit: int) -> None:
+    await context.transaction.refresh()
+    work = _execute(context, portal, row_limit)
+    if work is not None:
+        await work
+
+
+def _execute(context: Context, portal: Portal, row_limit: int) -> Awaitable[None] | None:
+    plan = portal.prepared.plan
+    rights.check(context.transaction.role, plan)
+    refuse_writing(plan, read_only=context.transaction.known.read_only)
+    match plan:
+        case PointPlan() | ModelPlan() | ExplainPlan():
+            return rows.run(context, plan, portal, row_limit)
+        case StreamInsertPlan():
+            return insert.run(context, plan, portal)
+        case DeployPlan():
+            return deploy.run(context, plan, portal)
+        case JoinPlan():
+            return join.run(context, plan, portal, row_limit)
+        case ShowPlan():
+            return show.run(context, plan, portal, row_limit)
+        case LocalPlan() | RelayPlan():
+            raise AssertionError("it is answered elsewhere")
+        case _:
+            assert_never(plan)
