@@ -127,7 +127,7 @@ def test_libsvm_lines_become_rows_and_malformed_ones_rows_of_null(batch, tmp_pat
     rows = fetch(batch, "SELECT v.*, flinkms_vector(x'0000803f000000c0') FROM lines, "
                         "LATERAL TABLE(flinkms_libsvm(line)) AS v(label, indices, features)")
     assert [row[:3] for row in rows] == [
-        (1.0, [1, 3], [0.5, -2.0]), (-1.0, [2], [0.001]), (None, None, None), (None, None, None), (0.0, [], []),
+        (1.0, [1, 3], [0.5, -2.0]), (-1.0, [2], [0.001]), (1.0, [3, 2], [1.0, 1.0]), (None, None, None), (0.0, [], []),
         (None, None, None),
     ]
     assert rows[0][3] == [1.0, -2.0]

@@ -17,8 +17,8 @@ import java.util.Arrays;
  * own is needed. A blank or comment-only line gives no row. A malformed line gives a row of NULLs: training counts rows
  * with a NULL label as failed, so one bad line neither stops the job nor disappears.
  *
- * <p>Malformed are: a label or value that is no number, an index that is negative, no integer, or not greater than the
- * one before (the same rule as scikit-learn's {@code load_svmlight_file}).
+ * <p>Malformed are: a label or value that is no number, an index that is negative or no integer. Indices need not
+ * ascend: a model's features have no order.
  */
 @FunctionHint(
         output =
@@ -73,8 +73,8 @@ public final class LibsvmFunction extends TableFunction<RowData> {
                 throw new NumberFormatException("feature without a value");
             }
             int index = Integer.parseInt(token.substring(0, colon));
-            if (index < 0 || (count > 0 && index <= indices[count - 1])) {
-                throw new NumberFormatException("indices must ascend");
+            if (index < 0) {
+                throw new NumberFormatException("negative index");
             }
             if (count == indices.length) {
                 indices = Arrays.copyOf(indices, 2 * count);
