@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,10 +58,13 @@ class Linear:
     similar = recommend
 
 
+NO_TABLES = SimpleNamespace(tables={}, constants={}, classes=None)
+
+
 def loaded(name: str, version: int, factor: float) -> LoadedVersion:
     model = Linear(factor)
     return LoadedVersion(
-        name=name, version=version, inputs=input_types(name), model=model, view=None, recommender=model,
+        name=name, version=version, inputs=input_types(name), model=model, view=NO_TABLES, recommender=model,
         position=lambda: "users p0 1:64",
     )  # type: ignore[arg-type]  # fmt: skip
 

@@ -8,9 +8,10 @@ import pytest
 from tests.model_cases import CASES, Case, fresh_view, ignore_progress, rows, scalars, sparse
 from udfs.algorithms import configure
 from udfs.block import Column
-from udfs.features import BAD_INDEX, NOT_FINITE_INPUT, UNPAIRED, WRONG_LENGTH
+from udfs.features import BAD_INDEX, UNPAIRED, WRONG_LENGTH
 from udfs.generate import random_weights, weight_constants
 from udfs.model import ArgumentError, Fitted
+from udfs.observations import not_finite_input
 from udfs.views import ArrayView
 from udfs.weights import CLASS_SHIFT, RANGE
 
@@ -84,7 +85,7 @@ def test_a_feature_that_is_not_finite_predicts_null_and_is_not_trained_on_or_lea
     columns[2].values[4] = bad
     assert np.flatnonzero(~model.predict(view, columns[:-1]).valid).tolist() == [4]
     _, fitted = fit(case, columns)
-    assert fitted.failures == {NOT_FINITE_INPUT: 1}
+    assert fitted.failures == {not_finite_input(2): 1}
     kept = np.delete(np.arange(20), 4)
     learned, expected = (model.learn(view, given[:-1], given[-1])[0] for given in (columns, rows(columns, kept)))
     assert np.array_equal(learned.deltas, expected.deltas) and learned.counts.tolist() == [19]
@@ -136,7 +137,7 @@ def test_more_than_two_labels_are_told_apart():
 def test_labels_that_are_no_classes_are_refused():
     case = BY_NAME["svm"]
     inputs = case.columns(1200, 4)[:-1]
-    with pytest.raises(ArgumentError, match="1 distinct values"):
+    with pytest.raises(ArgumentError, match="the label is 1 in every row that can be trained on"):
         fit(case, [*inputs, Column(np.ones(1200))])
     with pytest.raises(ArgumentError, match="1200 distinct values"):
         fit(case, [*inputs, Column(np.arange(1200.0))])

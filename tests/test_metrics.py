@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from udfs.block import Column
-from udfs.metrics import METRICS, accuracy, classified, log_loss, mae, rmse
+from udfs.metrics import accuracy, classified, f1, log_loss, mae, rmse
+
+METRICS = {"rmse": rmse, "mae": mae, "accuracy": accuracy, "f1": f1, "log_loss": log_loss(np.array([0.0, 1.0]))}
 
 
 def column(*values: float | None) -> Column:
@@ -20,10 +22,18 @@ def test_values_known_by_hand():
     assert rmse(column(1, 2, 3), column(1, 4, 3)).value == pytest.approx(math.sqrt(4 / 3))
     assert mae(column(1, 2, 3), column(1, 4, 2)).value == 1.0
     assert accuracy(column(1, 2, 2, 1), column(1, 2, 1, 1)).value == 0.75
-    assert log_loss(column(0.9, 0.2), column(1, 0)).value == pytest.approx(-(math.log(0.9) + math.log(0.8)) / 2)
-    assert log_loss(column(0.9, 0.2), column(5, -3)).value == pytest.approx(-(math.log(0.9) + math.log(0.8)) / 2)
-    assert math.isfinite(log_loss(column(0.0, 0.0), column(1, 0)).value)
-    assert log_loss(column(0.5), column(-1)).value == pytest.approx(math.log(2))
+    assert f1(column(1, 1, 2, 2), column(1, 2, 2, 3)).value == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+
+
+def test_log_loss_is_that_of_the_version_s_two_labels_whichever_are_among_the_rows():
+    both = -(math.log(0.9) + math.log(0.8)) / 2
+    assert log_loss(np.array([0.0, 1.0]))(column(0.9, 0.2), column(1, 0)).value == pytest.approx(both)
+    loss = log_loss(np.array([1.0, 2.0]))
+    assert loss(column(0.9, 0.2), column(2, 1)).value == pytest.approx(both)
+    assert loss(column(0.2), column(1)).value == pytest.approx(-math.log(0.8)), "the lower label alone"
+    assert math.isfinite(loss(column(0.0, 0.0), column(2, 1)).value)
+    other = loss(column(0.9, 0.5), column(2, 7))
+    assert (other.value, other.row_count, other.failed_rows) == (pytest.approx(-math.log(0.9)), 1, 1)
 
 
 def test_decision_values_are_classified_before_they_are_compared():

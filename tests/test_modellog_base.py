@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -140,9 +141,28 @@ def test_a_version_is_read_back_to_the_bit(tmp_path: Path) -> None:
         assert found.constants[name].shape == np.shape(array)
     assert found.tables[0] == TABLE
     assert found.tables[1].initial.tobytes() == version.tables[1].initial.tobytes()
+    assert found.classes is None and "classes" not in (tmp_path / "version.json").read_text()
     with pytest.raises(FlinkmsError, match='constant "mean" is not finite'):
         write_version(tmp_path, Version(algorithm="a", options={}, input_types=(), tables=(), partitions=1,
                                         constants={"mean": np.array([np.nan])}))  # fmt: skip
+
+
+@pytest.mark.parametrize("classes", [["no", "ja"][::-1], ["", "ä", "日"], [-(2**63), 2**53 + 1]])
+def test_classes_are_read_back(tmp_path: Path, classes: list) -> None:
+    given = np.array(classes, object if isinstance(classes[0], str) else np.int64)
+    write_version(tmp_path, Version(algorithm="svm", options={}, input_types=(), tables=(), partitions=1, classes=given),
+                  no_sync)  # fmt: skip
+    found = read_version(tmp_path).classes
+    assert found.dtype == given.dtype and found.tolist() == classes
+
+
+@pytest.mark.parametrize("classes", [None, {}, [], ["a"], ["b", "a"], ["a", "a"], ["a", 1], [0.5, 1.5], [1, 2**63], [True, 2]])
+def test_damaged_classes_are_named(tmp_path: Path, classes: object) -> None:
+    write_version(tmp_path, Version(algorithm="svm", options={}, input_types=(), tables=(), partitions=1), no_sync)
+    file = tmp_path / "version.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "classes": classes}))
+    with pytest.raises(FlinkmsError, match=r"version\.json.* is damaged"):
+        read_version(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from udfs.block import Column
 from udfs.deltas import Groups, clipped, damped
 from udfs.metrics import MetricFunction, mae, rmse
 from udfs.model import (
+    Answer,
     ArgumentError,
     Fitted,
     ModelView,
@@ -31,7 +32,7 @@ from udfs.model import (
     TableSpec,
     TableView,
 )
-from udfs.observations import factorize, key_values, label_values, moments, none_usable, present, usable_rows
+from udfs.observations import check_usable, factorize, key_values, label_values, moments, present, usable_rows
 from udfs.options import parse_options
 from udfs.ranking import top_places
 
@@ -75,6 +76,11 @@ class Als:
     shrinkages: tuple[float, float]
     gradient_clip: float
 
+    @property
+    def answer(self) -> Answer:
+        """A number like the label."""
+        return "number"
+
     @classmethod
     def options(cls) -> Sequence[Option]:
         """The options of CREATE MODEL … WITH ('algorithm' = 'als')."""
@@ -112,12 +118,12 @@ class Als:
         Raises DivergedError, ArgumentError.
         """
         users, items, label = _exactly(columns, 3)
-        usable, failures = usable_rows((users, items), label)
-        if not usable.any():
-            raise none_usable(len(usable), failures)
+        values = label_values(label)
+        usable, failures = usable_rows((users, items), label, values)
+        check_usable(usable, failures)
         user_keys, user = factorize(key_values(users, self.kinds[0], 0)[usable])
         item_keys, item = factorize(key_values(items, self.kinds[1], 1)[usable])
-        values = label_values(label)[usable]
+        values = values[usable]
         order = np.lexsort((values, item, user))
         user, item, values = user[order], item[order], values[order]
         mean, scale = moments(values)
@@ -196,7 +202,8 @@ class Als:
         ``gradient_clip``. An unknown key's delta is meant for the mean row.
         """
         columns = _exactly(args, 2)
-        usable, _ = usable_rows(columns, label)
+        values = label_values(label)
+        usable, _ = usable_rows(columns, label, values)
         constants = view.constants
         keys = [key_values(columns[side], self.kinds[side], side)[usable] for side in (0, 1)]
         user_rows, item_rows = (
@@ -206,7 +213,7 @@ class Als:
         scale = float(constants["scale"][0])
         reach = max((high - low) / scale, 1.0)
         with np.errstate(over="ignore", invalid="ignore"):
-            error = (label_values(label)[usable] - score_rows(user_rows, item_rows, constants)) / scale
+            error = (values[usable] - score_rows(user_rows, item_rows, constants)) / scale
         error = np.clip(error, -reach, reach)
         return [
             self._push(side, keys[side], own, other, error)

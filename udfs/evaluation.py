@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from udfs.answers import compared
 from udfs.block import Column
+from udfs.classes import known_numbers
 from udfs.metrics import Metric
 from udfs.model import Model, ModelView
 
@@ -19,12 +21,17 @@ Batch = tuple[Sequence[Column], Column]
 """Argument columns and the label column of some rows."""
 
 
-def evaluate(model: Model, view: ModelView, batches: Iterable[Batch]) -> tuple[list[Metric], int]:
-    """Metrics over all rows of all batches, and how many rows named an unknown key. No row: metrics are NaN."""
+def evaluate(
+    model: Model, view: ModelView, batches: Iterable[Batch], output_type: str = "DOUBLE"
+) -> tuple[list[Metric], int]:
+    """Metrics over all rows of all batches, and how many rows named an unknown key. No row: metrics are NaN.
+
+    Predictions are measured as they are answered, as values of ``output_type``, a name of SqlType.
+    """
     predictions, labels, unknown = [], [], 0
     for args, label in batches:
-        predictions.append(model.predict(view, args))
-        labels.append(label)
+        predictions.append(compared(model.predict(view, args), output_type, view.classes))
+        labels.append(Column(known_numbers(label, view.classes), label.valid))
         unknown += int(np.count_nonzero(model.unknown(view, args)))
     prediction, label = _joined(predictions), _joined(labels)
     return [metric(prediction, label) for metric in model.metrics(view)], unknown

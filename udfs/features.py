@@ -14,7 +14,7 @@ import numpy as np
 
 from udfs.block import Column
 from udfs.model import ArgumentError, OptionError
-from udfs.observations import exclude
+from udfs.observations import Failures, exclude
 
 Shape = Literal["columns", "array", "sparse"]
 
@@ -27,7 +27,6 @@ DENSE_FEATURES_MAX = 65_536
 WRONG_LENGTH = "array is not of the model's length"
 UNPAIRED = "indices and values differ in length"
 BAD_INDEX = f"index is outside of 0 to {INDEX_MAX}"
-NOT_FINITE_INPUT = "input is not finite"
 
 _NUMBERS = frozenset({"BOOLEAN", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE"})
 _REALS = frozenset({"FLOAT_ARRAY", "DOUBLE_ARRAY"})
@@ -85,7 +84,7 @@ def input_shape(algorithm: str, input_types: Sequence[str]) -> Shape:
 
 
 def read_features(
-    shape: Shape, columns: Sequence[Column], width: int | None, kept: np.ndarray, failures: dict[str, int]
+    shape: Shape, columns: Sequence[Column], width: int | None, kept: np.ndarray, failures: Failures
 ) -> Features:
     """Rows of the columns where ``kept``; malformed ones are taken out of ``kept`` and counted in ``failures``.
 
@@ -101,9 +100,18 @@ def read_features(
     return _from_sparse(columns[0], columns[1], kept, failures)
 
 
-def finite_rows(features: Features) -> np.ndarray:
-    """bool[n]: rows of finite values only."""
-    return np.logical_and.reduceat(np.isfinite(features.values), features.starts) if len(features) else np.ones(0, bool)
+def finite_inputs(columns: Sequence[Column]) -> list[np.ndarray]:
+    """For each input bool[n]: the rows in which all of its numbers are finite."""
+    return [_finite(column) for column in columns]
+
+
+def _finite(column: Column) -> np.ndarray:
+    finite = np.isfinite(column.values)
+    if column.offsets is None:
+        return finite
+    wrong = np.zeros(len(column), np.int64)
+    np.add.at(wrong, np.repeat(np.arange(len(column)), np.diff(column.offsets))[~finite], 1)
+    return wrong == 0
 
 
 def row_digests(features: Features, label: np.ndarray) -> np.ndarray:
@@ -137,7 +145,7 @@ def _from_columns(columns: Sequence[Column], kept: np.ndarray) -> Features:
     return _dense(matrix if kept.all() else matrix[kept])
 
 
-def _from_array(column: Column, width: int | None, kept: np.ndarray, failures: dict[str, int]) -> Features:
+def _from_array(column: Column, width: int | None, kept: np.ndarray, failures: Failures) -> Features:
     lengths = np.diff(column.offsets)
     if width is None:
         width = int(np.bincount(lengths[kept]).argmax()) if kept.any() else 0
@@ -150,7 +158,7 @@ def _from_array(column: Column, width: int | None, kept: np.ndarray, failures: d
     return _dense(matrix)
 
 
-def _from_sparse(indices: Column, values: Column, kept: np.ndarray, failures: dict[str, int]) -> Features:
+def _from_sparse(indices: Column, values: Column, kept: np.ndarray, failures: Failures) -> Features:
     lengths = np.diff(indices.offsets)
     exclude(kept, lengths == np.diff(values.offsets), UNPAIRED, failures)
     inside = (indices.values >= 0) & (indices.values <= INDEX_MAX)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,14 @@ def fit_function(config: TrainConfig, progress_path: str) -> Any:
     progress_path gets lines {"phase": "train", "done", "total", "metrics"} and, before an exception leaves,
     {"error": {"kind", "message"}}, kind being the exception's class: OptionError, ArgumentError, DivergedError, ….
     """
-    algorithm, options, input_types = config.algorithm, dict(config.options), list(config.input_types)
+    fields = asdict(config)
 
     def fit(blocks: Any) -> list[bytes]:
         progress = ProgressFile(progress_path)
         try:
             return train(
                 [block for block in blocks if block is not None],
-                TrainConfig(algorithm=algorithm, options=options, input_types=input_types),
+                TrainConfig(**fields),
                 progress=progress.report, clock=time.monotonic, code_hash=code_hash(),
             )  # fmt: skip
         except Exception as error:

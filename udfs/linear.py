@@ -4,7 +4,7 @@ The weights of a class are one vector, w[0] the intercept and w[j + 1] of featur
 ranges (udfs/weights.py). A prediction gathers the weights of all (row, feature) pairs of a batch at once and sums each
 row on its own in float64, so that a row has the same bits in every batch.
 
-Must not know about Flink, files or SQL. Constants of a version: ``labels`` [c], the classes, ascending (empty: ridge);
+Must not know about Flink, files or SQL. Constants of a version: ``labels`` [c], the classes' numbers, ascending (empty: ridge);
 ``label_center``, ``label_scale`` [1] (0 and 1 for classes); ``centers``, ``scales`` [features], by which learning
 standardises (empty: sparse input).
 """
@@ -18,21 +18,41 @@ from typing import ClassVar
 import numpy as np
 
 from udfs.block import Column
+from udfs.classes import known_numbers, named, numbered, used
 from udfs.deltas import clipped, damped
 from udfs.features import (
     DENSE_FEATURES_MAX,
-    NOT_FINITE_INPUT,
     Features,
     Shape,
-    finite_rows,
+    finite_inputs,
     input_shape,
     read_features,
     row_digests,
 )
 from udfs.linear_fit import CURVATURES, LOSSES, minimise, sigmoid
-from udfs.metrics import MetricFunction, accuracy, classified, log_loss, mae, rmse
-from udfs.model import ArgumentError, DivergedError, Fitted, ModelView, Option, OptionError, Progress, Push, TableSpec
-from udfs.observations import exclude, label_values, moments, none_usable, present, usable_rows
+from udfs.metrics import MetricFunction, accuracy, classified, f1, log_loss, mae, rmse
+from udfs.model import (
+    Answer,
+    ArgumentError,
+    DivergedError,
+    Fitted,
+    ModelView,
+    Option,
+    OptionError,
+    Progress,
+    Push,
+    TableSpec,
+)
+from udfs.observations import (
+    Failures,
+    check_usable,
+    exclude,
+    label_values,
+    moments,
+    not_finite_input,
+    present,
+    usable_rows,
+)
 from udfs.options import parse_options
 from udfs.weights import RANGE, class_keys, to_ranges, weights_of
 
@@ -79,6 +99,13 @@ class Linear:
     learning_rate: float
     gradient_clip: float
 
+    @property
+    def answer(self) -> Answer:
+        """A number of ridge; else the label or, as ``output`` says, a score of it."""
+        if self.algorithm == "ridge":
+            return "number"
+        return "class" if self.output == "class" else "score"
+
     @classmethod
     def options(cls) -> Sequence[Option]:
         """The options of CREATE MODEL … WITH for this algorithm."""
@@ -109,26 +136,26 @@ class Linear:
         Raises DivergedError, ArgumentError.
         """
         inputs, label = self._inputs(columns[:-1]), columns[-1]
-        kept, failures = usable_rows(inputs, label)
+        values, classes = (label_values(label), None) if self.answer == "number" else numbered(label)
+        kept, failures = usable_rows(inputs, label, values)
+        for number, finite in enumerate(finite_inputs(inputs)):
+            exclude(kept, finite, not_finite_input(number), failures)
         features = read_features(self.shape, inputs, self.width, kept, failures)
-        finite = finite_rows(features)
-        features = features.take(finite)
-        places = np.flatnonzero(kept)
-        exclude(kept, np.isin(np.arange(len(kept)), places[finite]), NOT_FINITE_INPUT, failures)
-        if not kept.any():
-            raise none_usable(len(kept), failures)
-        values = label_values(label)[kept]
+        check_usable(kept, failures)
+        values, classes = used(values[kept], classes)
+        if self.answer != "number":
+            _check_classes(values, classes)
         order = np.argsort(row_digests(features, values), kind="stable")
         features, values = features.take(order), values[order]
         rows, metrics, constants = self._train(features, values, progress)
         return Fitted(rows={"weights": rows}, constants=constants, metrics=metrics, rows_read=len(kept),
-                      rows_failed=len(kept) - len(values), failures=failures)  # fmt: skip
+                      rows_failed=len(kept) - len(values), failures=failures, classes=classes)  # fmt: skip
 
     def _train(
         self, features: Features, label: np.ndarray, progress: Progress
     ) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, float], dict[str, np.ndarray]]:
         """((keys, rows), metrics, constants) of usable observations."""
-        classes = None if self.algorithm == "ridge" else _classes(label)
+        classes = None if self.answer == "number" else np.unique(label)
         label_center, label_scale = moments(label) if classes is None else (0.0, 1.0)
         targets = (label[:, None] - label_center) / label_scale if classes is None else _targets(label, classes)
         design, positions, centers, scales = _design(features, self.standardize)
@@ -157,7 +184,7 @@ class Linear:
         return (keys, rows), metrics, constants
 
     def predict(self, view: ModelView, args: Sequence[Column]) -> Column:
-        """DOUBLE per row as ``output`` says; NULL for a NULL input and where a feature (so the decision) is not finite.
+        """float64 per row as ``output`` says; NULL for a NULL input and where a feature (so the decision) is not finite.
 
         Raises ArgumentError for arrays that do not fit the model.
         """
@@ -179,14 +206,14 @@ class Linear:
         return np.zeros(len(args[0]), bool)
 
     def metrics(self, view: ModelView) -> Sequence[MetricFunction]:
-        """Of a classifier its accuracy and, for probabilities of two classes, log loss; else errors of a number."""
+        """Of a classifier accuracy, f1 of its classes, log loss of a probability of two; else errors of a number."""
         labels = view.constants["labels"]
         if len(labels) and self.output == "class":
-            return (accuracy,)
+            return accuracy, f1
         if len(labels) != 2:
             return rmse, mae
         if self.output == "probability":
-            return classified(labels, float(sigmoid(np.float64(self.threshold)))), log_loss
+            return classified(labels, float(sigmoid(np.float64(self.threshold)))), log_loss(labels)
         return (classified(labels, self.threshold),)
 
     def _answers(self, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -203,8 +230,8 @@ class Linear:
     def learn(self, view: ModelView, args: Sequence[Column], label: Column) -> list[Push]:
         """One step of gradient descent in standardised features; steps are damped and clipped, see udfs/deltas.py."""
         inputs, constants = self._inputs(args), view.constants
-        kept, failures = usable_rows(inputs, label)
-        labels, values = constants["labels"], label_values(label)
+        labels, values = constants["labels"], known_numbers(label, view.classes)
+        kept, failures = usable_rows(inputs, label, values)
         if len(labels):
             exclude(kept, np.isin(values, labels), "label is of no class", failures)
         features = read_features(self.shape, inputs, _width(constants), kept, failures)
@@ -261,7 +288,7 @@ class Linear:
 
     def _read(self, view: ModelView, inputs: Sequence[Column], kept: np.ndarray) -> Features:
         """Features of the rows that are ``kept``. Raises ArgumentError when one of them is malformed."""
-        failures: dict[str, int] = {}
+        failures = Failures()
         features = read_features(self.shape, inputs, _width(view.constants), kept, failures)
         if failures:
             raise ArgumentError("; ".join(f"{reason} in {count} of the rows" for reason, count in failures.items()))
@@ -317,12 +344,14 @@ def _width(constants: Mapping[str, np.ndarray]) -> int:
     return len(constants["centers"])
 
 
-def _classes(label: np.ndarray) -> np.ndarray:
-    """float64[c] distinct labels, ascending. Raises ArgumentError unless there are 2 to CLASSES_MAX."""
-    classes = np.unique(label)
-    if not 2 <= len(classes) <= CLASSES_MAX:
-        raise ArgumentError(f"the label has {len(classes)} distinct values; a classifier takes 2 to {CLASSES_MAX}")
-    return classes
+def _check_classes(label: np.ndarray, classes: np.ndarray | None) -> None:
+    """Raise ArgumentError unless there are 2 to CLASSES_MAX distinct labels."""
+    found = np.unique(label)
+    if len(found) == 1:
+        raise ArgumentError(f"the label is {named(found, classes)[0]} in every row that can be trained on; "
+                            f"a classifier takes 2 to {CLASSES_MAX} classes")  # fmt: skip
+    if len(found) > CLASSES_MAX:
+        raise ArgumentError(f"the label has {len(found)} distinct values; a classifier takes 2 to {CLASSES_MAX} classes")
 
 
 def _targets(label: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ class Metric:
 
 
 MetricFunction = Callable[[Column, Column], Metric]
-"""``metric(prediction, label)``: DOUBLE columns of the same length."""
+"""``metric(prediction, label)``: float64 columns of the same length; classes by their numbers (udfs/classes.py)."""
 
 
 def rmse(prediction: Column, label: Column) -> Metric:
@@ -46,13 +46,22 @@ def accuracy(prediction: Column, label: Column) -> Metric:
     return _metric("accuracy", prediction, label, lambda p, y: float(np.mean(p == y)))
 
 
-def log_loss(prediction: Column, label: Column) -> Metric:
-    """Mean negative log likelihood of two classes.
+def f1(prediction: Column, label: Column) -> Metric:
+    """Harmonic mean of precision and recall of each class that is predicted or a label, averaged over these classes."""
+    return _metric("f1", prediction, label, _f1)
 
-    ``prediction`` is the probability of the higher label. Of the labels here the higher one counts as that class; a
-    column of one distinct label counts as the higher one when it is positive.
+
+def log_loss(labels: np.ndarray) -> MetricFunction:
+    """Mean negative log likelihood of two classes, ``labels``; the prediction is the probability of labels[1].
+
+    A row whose label is none of the two has no likelihood: it is counted as failed.
     """
-    return _metric("log_loss", prediction, label, _log_loss)
+
+    def metric(prediction: Column, label: Column) -> Metric:
+        values = np.where(np.isin(label.values, labels), label.values == labels[1], np.nan)
+        return _metric("log_loss", prediction, Column(values, label.valid), _log_loss)
+
+    return metric
 
 
 def classified(labels: np.ndarray, boundary: float) -> MetricFunction:
@@ -65,14 +74,16 @@ def classified(labels: np.ndarray, boundary: float) -> MetricFunction:
     return metric
 
 
-METRICS: dict[str, MetricFunction] = {
-    "rmse": rmse, "mae": mae, "accuracy": accuracy, "log_loss": log_loss,
-}  # fmt: skip
+def _f1(prediction: np.ndarray, label: np.ndarray) -> float:
+    size = len(label)
+    classes, codes = np.unique(np.concatenate((prediction, label)), return_inverse=True)
+    hits = np.bincount(codes[:size][codes[:size] == codes[size:]], minlength=len(classes))
+    # Twice the hits over how often a class is predicted and how often it is the label.
+    return float(np.mean(2.0 * hits / np.bincount(codes, minlength=len(classes))))
 
 
-def _log_loss(probability: np.ndarray, label: np.ndarray) -> float:
-    higher = label == label.max() if label.min() < label.max() else label > 0
-    likelihood = np.where(higher, probability, 1.0 - probability)
+def _log_loss(probability: np.ndarray, higher: np.ndarray) -> float:
+    likelihood = np.where(higher == 1.0, probability, 1.0 - probability)
     return float(-np.mean(np.log(np.clip(likelihood, PROBABILITY_MIN, 1.0 - PROBABILITY_MIN))))
 
 

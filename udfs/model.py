@@ -15,6 +15,9 @@ import numpy as np
 from udfs.block import Column
 from udfs.metrics import MetricFunction
 
+Answer = Literal["number", "class", "score"]
+"""``number``: one like the label. ``class``: one of the labels. ``score``: a decision value or probability of labels."""
+
 Progress = Callable[[int, int, Mapping[str, float]], None]
 """``progress(iteration, iterations, metrics)``: called after each iteration of a fit."""
 
@@ -33,6 +36,24 @@ class ArgumentError(ValueError):
     def __init__(self, message: str, argument: int | None = None) -> None:
         super().__init__(message)
         self.argument = argument
+
+
+class NoneUsableError(ArgumentError):
+    """No row can be trained on: of ``rows`` ones, ``failures`` says how many for which reason.
+
+    ``first`` is the number, from 0, of the first row that each reason is about.
+    """
+
+    def __init__(self, rows: int, failures: Mapping[str, int], first: Mapping[str, int]) -> None:
+        super().__init__(none_usable(rows, [f"{reason} in {count}" for reason, count in failures.items()]))
+        self.rows = rows
+        self.failures = failures
+        self.first = first
+
+
+def none_usable(rows: int, reasons: Sequence[str]) -> str:
+    """The message for a training whose rows are all left out."""
+    return f"no row of {rows} can be trained on: {'; '.join(reasons)}" if reasons else "no rows to train on"
 
 
 class DivergedError(ArithmeticError):
@@ -99,10 +120,17 @@ class ModelView(Protocol):
     def constants(self) -> Mapping[str, np.ndarray]:
         """Float64 arrays fixed with the version: means, cold-start vectors, class labels."""
 
+    @property
+    def classes(self) -> np.ndarray | None:
+        """The classes that labels are numbers of, ascending (udfs/classes.py); None where labels are numbers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """The outcome of a fit: rows of every table (keys, float32[n, width]), constants, and what is to be recorded."""
+    """The outcome of a fit: rows of every table (keys, float32[n, width]), constants, and what is to be recorded.
+
+    ``classes``: as in ModelView. ``failures``: reason -> rows that were left out for it.
+    """
 
     rows: Mapping[str, tuple[np.ndarray, np.ndarray]]
     constants: Mapping[str, np.ndarray]
@@ -110,6 +138,7 @@ class Fitted:
     rows_read: int
     rows_failed: int
     failures: Mapping[str, int] = field(default_factory=dict)
+    classes: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +156,10 @@ class Model(Protocol):
 
     algorithm: str
 
+    @property
+    def answer(self) -> Answer:
+        """What the number is that ``predict`` gives."""
+
     @classmethod
     def options(cls) -> Sequence[Option]:
         """The options this algorithm understands."""
@@ -142,13 +175,13 @@ class Model(Protocol):
         """float32[width] for each table whose unknown keys do not start from zeros; see TableSpec.initial."""
 
     def fit(self, columns: Sequence[Column], progress: Progress) -> Fitted:
-        """Train from scratch; the last column is the label. Rows with NULL or non-finite values are counted as failed.
+        """Train from scratch; the last column is the label: a number, or where ``answer`` is not "number" any class.
 
-        Raises DivergedError, ArgumentError.
+        Rows with NULL or non-finite values are counted as failed. Raises DivergedError, ArgumentError.
         """
 
     def predict(self, view: ModelView, args: Sequence[Column]) -> Column:
-        """One DOUBLE per row; NULL in, or an unknown key under ``cold_start = null``, gives NULL.
+        """One float64 per row, see udfs/answers.py; NULL in, or an unknown key under ``cold_start = null``, gives NULL.
 
         Raises ArgumentError.
         """

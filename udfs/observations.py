@@ -5,16 +5,40 @@ Must not know any algorithm. A row that cannot be used is data, not an error: it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from udfs.block import Column
-from udfs.model import ArgumentError, DivergedError
+from udfs.model import ArgumentError, DivergedError, NoneUsableError
 
-NULL_INPUT = "input is null"
 NULL_LABEL = "label is null"
 NOT_FINITE_LABEL = "label is not finite"
+
+
+class Failures(dict[str, int]):
+    """Reason -> how many rows are left out for it; ``first`` holds the number, from 0, of the first of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first: dict[str, int] = {}
+
+    def add(self, reason: str, rows: np.ndarray) -> None:
+        """Count the rows where the mask is true."""
+        count = int(np.count_nonzero(rows))
+        if count:
+            self[reason] = self.get(reason, 0) + count
+            self.first[reason] = min(self.first.get(reason, len(rows)), int(np.argmax(rows)))
+
+
+def null_input(number: int) -> str:
+    """The reason for a NULL in an input, counted from 0."""
+    return f"input {number + 1} is null"
+
+
+def not_finite_input(number: int) -> str:
+    """The reason for NaN or infinity in an input, counted from 0."""
+    return f"input {number + 1} is not finite"
 
 
 def key_values(column: Column, kind: str, argument: int) -> np.ndarray:
@@ -48,30 +72,32 @@ def present(columns: Sequence[Column]) -> np.ndarray | None:
     return found
 
 
-def usable_rows(inputs: Sequence[Column], label: Column) -> tuple[np.ndarray, dict[str, int]]:
-    """bool[n] of rows with all inputs and a finite label, and the count of other rows by their first reason."""
+def usable_rows(inputs: Sequence[Column], label: Column, values: np.ndarray) -> tuple[np.ndarray, Failures]:
+    """bool[n] of rows with all inputs and a finite label, and the count of other rows by their first reason.
+
+    values: the label as float64[n], NULL rows anything.
+    """
     usable = np.ones(len(label), bool)
-    failures: dict[str, int] = {}
-    exclude(usable, present(inputs), NULL_INPUT, failures)
+    failures = Failures()
+    for number, column in enumerate(inputs):
+        exclude(usable, column.valid, null_input(number), failures)
     exclude(usable, label.valid, NULL_LABEL, failures)
-    exclude(usable, np.isfinite(label_values(label)), NOT_FINITE_LABEL, failures)
+    exclude(usable, np.isfinite(values), NOT_FINITE_LABEL, failures)
     return usable, failures
 
 
-def none_usable(rows: int, failures: Mapping[str, int]) -> ArgumentError:
-    """The error of a fit whose rows are all left out, with the reasons."""
-    reasons = "; ".join(f"{reason} in {count}" for reason, count in failures.items())
-    return ArgumentError(f"no row of {rows} can be trained on: {reasons}" if reasons else "no rows to train on")
+def check_usable(usable: np.ndarray, failures: Failures) -> None:
+    """Raise NoneUsableError, with the reasons, when a fit has to leave out every row."""
+    if not usable.any():
+        raise NoneUsableError(len(usable), failures, failures.first)
 
 
-def exclude(usable: np.ndarray, good: np.ndarray | None, reason: str, failures: dict[str, int]) -> None:
+def exclude(usable: np.ndarray, good: np.ndarray | None, reason: str, failures: Failures) -> None:
     """Take rows that are not ``good`` out of ``usable`` (in place), counting those that were in it until now."""
     if good is None:
         return
-    count = int(np.count_nonzero(usable & ~good))
-    if count:
-        failures[reason] = failures.get(reason, 0) + count
-        usable &= good
+    failures.add(reason, usable & ~good)
+    usable &= good
 
 
 def moments(values: np.ndarray) -> tuple[float, float]:

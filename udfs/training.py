@@ -14,7 +14,8 @@ import numpy as np
 
 from udfs.algorithms import configure
 from udfs.block import BIGINT, FLOAT, JSON_TAG, STRING, Column, decode_block, encode_block, encode_bundle
-from udfs.model import ArgumentError, Fitted, Model, Progress, TableSpec
+from udfs.model import ArgumentError, Fitted, Model, NoneUsableError, Progress, TableSpec, none_usable
+from udfs.observations import NOT_FINITE_LABEL, NULL_LABEL, not_finite_input, null_input
 
 BUNDLE_BYTES_MAX = 8 << 20
 """Largest bundle: it is one value of a Flink row, copied whole between processes."""
@@ -25,11 +26,29 @@ BUNDLE_BYTES_RESERVED = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """What CREATE MODEL says: algorithm, its options as texts, and the input types (names of SqlType)."""
+    """What CREATE MODEL says: algorithm, its options as texts, and the input types (names of SqlType).
+
+    ``names`` and ``label_type``, of inputs and label in their order, are for messages.
+    """
 
     algorithm: str
     options: Mapping[str, str]
     input_types: Sequence[str]
+    names: Sequence[str] = ()
+    label_type: str = "DOUBLE"
+
+    def worded(self) -> dict[str, str]:
+        """Reasons for which rows are left out -> the same ones with the names of the columns."""
+        if len(self.names) != len(self.input_types) + 1:
+            return {}
+        *inputs, label = [
+            (name, f"{name} is null" if kind == "STRING" or kind.endswith("_ARRAY") else f"{name} is null or no {kind}")
+            for name, kind in zip(self.names, [*self.input_types, self.label_type], strict=True)
+        ]
+        found = {NULL_LABEL: label[1], NOT_FINITE_LABEL: f"{label[0]} is not finite"}
+        for number, (name, null) in enumerate(inputs):
+            found |= {null_input(number): null, not_finite_input(number): f"{name} is not finite"}
+        return found
 
 
 def train(
@@ -46,7 +65,16 @@ def train(
     columns = joined([decode_block(block) for block in blocks])
     if len(columns) != len(config.input_types) + 1:
         raise ArgumentError(f"{len(columns)} training columns, expected {len(config.input_types)} inputs and a label")
-    fitted = model.fit(columns, progress)
+    worded = config.worded()
+    try:
+        fitted = model.fit(columns, progress)
+    except NoneUsableError as error:
+        raise ArgumentError(none_usable(error.rows, [
+            f"{worded.get(reason, reason)} in {count}, first in row {error.first[reason] + 1}"
+            for reason, count in error.failures.items()
+        ])) from error  # fmt: skip
+    failures = {worded.get(reason, reason): count for reason, count in fitted.failures.items()}
+    fitted = replace(fitted, failures=failures)
     bundles = [
         encode_bundle([(tag, block)])
         for tag, spec in enumerate(model.tables())
@@ -101,6 +129,7 @@ def _fit_entry(model: Model, fitted: Fitted, duration_ms: int, code_hash: str) -
         "algorithm": model.algorithm,
         "tables": [asdict(table) for table in tables],
         "constants": {name: array.tolist() for name, array in fitted.constants.items()},
+        "classes": None if fitted.classes is None else fitted.classes.tolist(),
         "metrics": dict(fitted.metrics),
         "rows_read": fitted.rows_read,
         "rows_failed": fitted.rows_failed,

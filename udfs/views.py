@@ -64,6 +64,7 @@ class ArrayView:
     def __init__(self, model: Model, fitted: Fitted) -> None:
         initial = model.initial_rows(fitted.constants)
         self.constants: Mapping[str, np.ndarray] = dict(fitted.constants)
+        self.classes = fitted.classes
         self.tables = {
             spec.name: ArrayTable(spec, *fitted.rows[spec.name], initial.get(spec.name)) for spec in model.tables()
         }

@@ -34,15 +34,23 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                     shown = event.phase
                     print(event, file=sys.stderr)
                 case Rows():
-                    _print(event, as_json=arguments.json)
+                    show(event, as_json=arguments.json)
     return 0
 
 
-def _print(found: Rows, *, as_json: bool) -> None:
+def show(found: Rows, *, as_json: bool) -> None:
+    """Print metrics as a table, or as JSON."""
     names = [column.name for column in found.columns]
     if as_json:
         print(json.dumps([dict(zip(names, row, strict=True)) for row in found.rows]))
         return
     print("  ".join(f"{name:>12}" for name in names))
     for row in found.rows:
-        print("  ".join(f"{f'{value:.6f}' if isinstance(value, float) else value:>12}" for value in row))
+        print("  ".join(f"{_shown(value):>12}" for value in row))
+
+
+def _shown(value: object) -> str:
+    """A value in a table; there is none for a metric over no rows."""
+    if value is None:
+        return "-"
+    return f"{value:.6f}" if isinstance(value, float) else str(value)

@@ -97,7 +97,7 @@ class Deployer:
         if statement.query is not None:
             _check_tables(snapshot, statement.query)
         model = configured(statement.algorithm, statement.options, [column.type.name for column in statement.inputs],
-                           statement.position)
+                           _columns(statement.outputs), statement.position)
         if served or not known:
             # A model that was never served is the rest of a statement that did not end: it is taken up again.
             self.store.create_model(
@@ -223,7 +223,8 @@ class Deployer:
             raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "the algorithm of a model cannot be changed",
                                hint="Its versions would not answer alike: create another model.", position=statement.position)
         options = {**model.options, **statement.options}
-        configured(model.algorithm, options, [column.type.name for column in model.inputs], statement.position)
+        configured(model.algorithm, options, [column.type.name for column in model.inputs], model.outputs,
+                   statement.position)
         self.store.set_model_options(statement.name, options)
 
 

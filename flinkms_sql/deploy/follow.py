@@ -53,7 +53,8 @@ def _progress(job: JobRecord) -> Progress:
 
 def _ended(job: JobRecord, until: str) -> JobRecord:
     if job.state == "failed":
-        raise FlinkmsError(job.sqlstate or errors.INTERNAL_ERROR, job.error or f"job {job.id} failed")
+        raise FlinkmsError(job.sqlstate or errors.INTERNAL_ERROR, job.error or f"job {job.id} failed",
+                           position=(job.result or {}).get("position"))
     if job.state == "canceled" and until != "canceled":
         raise FlinkmsError(errors.QUERY_CANCELED, f"job {job.id} was canceled")
     return job

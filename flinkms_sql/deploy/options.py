@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flinkms_sql import errors
+from flinkms_sql.catalog.records import Column
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
+from udfs.answers import OUTPUT_TYPES
 from udfs.model import Model, OptionError
 
 
@@ -46,8 +49,13 @@ def system_option(options: Mapping[str, str], option: SystemOption) -> int:
     return int(text)
 
 
-def configured(algorithm: str, options: Mapping[str, str], input_types: Sequence[str], position: int) -> Model:
-    """The configured model of a declaration whose options are all valid. Raises FlinkmsError 22023 naming the option."""
+def configured(
+    algorithm: str, options: Mapping[str, str], input_types: Sequence[str], outputs: Sequence[Column], position: int
+) -> Model:
+    """The configured model of a declaration whose options and output are valid.
+
+    Raises FlinkmsError 22023 naming the option, 0A000, and 42804 for an output of a type that the model does not answer.
+    """
     for name in options:
         if "." in name and name not in SYSTEM_OPTIONS:
             raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f'unknown option "{name}"', position=position,
@@ -55,7 +63,27 @@ def configured(algorithm: str, options: Mapping[str, str], input_types: Sequence
     for option in SYSTEM_OPTIONS.values():
         system_option(options, option)
     try:
-        return configure(algorithm, algorithm_options(options), input_types)
+        model = configure(algorithm, algorithm_options(options), input_types)
     except OptionError as error:
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, str(error), position=position,
                            hint="docs/sql.md lists the options of each algorithm.") from error
+    _check_output(model, outputs, position)
+    return model
+
+
+def _check_output(model: Model, outputs: Sequence[Column], position: int) -> None:
+    if len(outputs) != 1:
+        raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, f"a model has one output, not {len(outputs)}", position=position)
+    output = outputs[0]
+    hint = None
+    if output.type.name not in OUTPUT_TYPES:
+        hint = f"An output is {', '.join(OUTPUT_TYPES[:-1])} or {OUTPUT_TYPES[-1]}."
+    elif output.type is SqlType.STRING and model.answer == "number":
+        hint = "Classes by name are told apart by svm and logistic."
+    elif output.type in (SqlType.STRING, SqlType.BOOLEAN) and model.answer == "score":
+        hint = "With 'output' = 'class' a classifier answers the label."
+    if hint is not None:
+        raise FlinkmsError(
+            errors.DATATYPE_MISMATCH, f'algorithm "{model.algorithm}" does not answer output {output.name} '
+            f"{output.type.value.flink}", hint=hint, position=position,
+        )

@@ -6,6 +6,7 @@ Must not know sockets or sessions. It adds no wait: the flush runs as soon as th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -13,12 +14,13 @@ import numpy as np
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import ModelAddress, parse_address
-from flinkms_sql.engine.columns import Value, as_declared, column_of
+from flinkms_sql.engine.columns import Value, column_of
 from flinkms_sql.engine.registry import LoadedVersion, Registry, effective
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.nodes import Literal, Parameter
 from flinkms_sql.query.plan import PointPlan
 from flinkms_sql.types import SqlType
+from udfs.answers import answered
 from udfs.block import Column
 from udfs.model import ArgumentError
 
@@ -189,11 +191,10 @@ def _predict(version: LoadedVersion, layout: Layout, group: list[_Request]) -> l
     if len(group) == 1 and version.pointwise is not None and point.double and None not in arguments:
         value = version.pointwise.predict_one(version.view, arguments)  # type: ignore[arg-type]
         if value is not None:
-            return [value]
+            return [None if math.isnan(value) else value]  # as udfs.answers has it
     columns = layout.columns([request[1] for request in group])
-    scores = version.model.predict(version.view, columns)
-    if not point.double:
-        scores = as_declared(scores, point.plan.column.type)
+    kind = point.plan.column.type.name
+    scores = answered(version.model.predict(version.view, columns), kind, version.view.classes)
     values = scores.values.tolist()
     if scores.valid is not None:
         return [value if valid else None for value, valid in zip(values, scores.valid.tolist(), strict=True)]

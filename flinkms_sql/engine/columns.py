@@ -111,10 +111,3 @@ def pad(column: Column, rows: int) -> Column:
     values = np.zeros(rows, dtype=column.values.dtype)
     values[: len(column)] = column.values
     return Column(values, valid)
-
-
-def as_declared(scores: Column, kind: SqlType) -> Column:
-    """Scores, which kernels give as DOUBLE, as the output type the model declares; integers are rounded."""
-    if kind in (SqlType.SMALLINT, SqlType.INT, SqlType.BIGINT):
-        return Column(np.rint(scores.values).astype(kind.value.dtype), scores.valid)
-    return Column(scores.values.astype(kind.value.dtype), scores.valid)

@@ -14,7 +14,7 @@ import numpy as np
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import ModelAddress, parse_address
 from flinkms_sql.engine import rows
-from flinkms_sql.engine.columns import Value, as_declared, column_of, convert, elements_column, pad, repeat, take
+from flinkms_sql.engine.columns import Value, column_of, convert, elements_column, pad, repeat, take
 from flinkms_sql.engine.registry import LoadedVersion, Registry, effective
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.nodes import (
@@ -41,6 +41,7 @@ from flinkms_sql.query.nodes import (
 )
 from flinkms_sql.query.plan import ModelPlan
 from flinkms_sql.types import SqlType
+from udfs.answers import answered
 from udfs.block import Column
 from udfs.model import ArgumentError
 
@@ -243,7 +244,7 @@ def _predict(
         at = error.argument
         position = positions[at] if at is not None and at < len(positions) else None
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, str(error), position=position) from error
-    return scores if output.type is SqlType.DOUBLE else as_declared(scores, output.type)
+    return answered(scores, output.type.name, version.view.classes)
 
 
 def _limit(node: Limit, shared: _Run) -> _Rows:

@@ -130,12 +130,3 @@ class Cluster:
             errors.CONNECTION_FAILURE, f"Flink at {self.address} does not answer", detail=reason,
             hint="flinkms status shows whether the cluster runs.",
         )
-
-
-def root_cause(stacktrace: str) -> str:
-    """The innermost cause of a Java stack trace in one line: of a Python failure, its last line."""
-    lines = stacktrace.splitlines()
-    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")] or lines[:1]
-    python = [line for line in lines if line and not line.startswith(("\t", " ", "Caused by", "Traceback"))]
-    text = python[-1] if "Traceback (most recent call last)" in stacktrace and python else causes[-1]
-    return text.strip()[:500]

@@ -18,8 +18,10 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord, Snapshot, VersionRecord
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.jobs.cluster import ENDED_STATES, Cluster, root_cause
+from flinkms_sql.jobs.cluster import ENDED_STATES, Cluster
 from flinkms_sql.jobs.environment import FlinkTarget, Workspace
+from flinkms_sql.jobs.failures import cannot_get_better, root_cause
+from flinkms_sql.jobs.files import check_files, check_rows, is_local
 from flinkms_sql.types import SqlType
 
 POLL_S = 0.1
@@ -81,6 +83,10 @@ class JobContext:
                     return
                 if status.state == "FAILED":
                     raise job_failed(status.failure)
+                if status.failure and job.desired == "finished" and cannot_get_better(status.failure):
+                    # Somebody waits, and Flink's further attempts would end in the same way.
+                    self.cluster.cancel(flink_job_id)
+                    raise job_failed(status.failure)
                 if status.state == "CANCELED":
                     raise JobCanceled
                 on_tick(status.state)
@@ -106,6 +112,14 @@ class JobContext:
         while not self.cluster.is_ready():
             if self.stopping.wait(POLL_S):
                 raise RunnerStopping
+
+    def check_files(self, tables: Sequence[str], *, filled: bool = False) -> None:
+        """Raise what a bounded job over these tables would fail with seconds later; ``filled``: when all are empty, too."""
+        if is_local(self.cluster.address):
+            known = self.store.snapshot().tables
+            check_files(known, tables)
+            if filled:
+                check_rows(known, tables)
 
     def declare_tables(self, workspace: Workspace, job: JobRecord, names: Sequence[str], *, bounded: bool) -> None:
         """Declare the registered tables that a job names; streams get their directory, and how to read and write them.
@@ -134,15 +148,26 @@ def new_flink_job_id() -> str:
     return uuid.uuid4().hex
 
 
+def signature(snapshot: Snapshot, model: str) -> list[str]:
+    """Names of a model's inputs and, last, its output: what the columns of a training or learning query are for."""
+    record = snapshot.models[model]
+    return [column.name for column in (*record.inputs, record.outputs[0])]
+
+
 def input_types(snapshot: Snapshot, model: str) -> tuple[SqlType, ...]:
     """The declared input types of a model."""
     return tuple(column.type for column in snapshot.models[model].inputs)
 
 
+def output_type(snapshot: Snapshot, model: str) -> SqlType:
+    """The declared output type of a model."""
+    return snapshot.models[model].outputs[0].type
+
+
 def job_failed(stacktrace: str | None) -> JobFailed:
     """The error of a failed Flink job."""
     return JobFailed(
-        errors.DATA_EXCEPTION, f"Flink job failed: {root_cause(stacktrace)}" if stacktrace else "Flink job failed",
+        errors.DATA_EXCEPTION, f"job failed: {root_cause(stacktrace)}" if stacktrace else "job failed",
         detail=(stacktrace or "")[:4000] or None,
     )
 

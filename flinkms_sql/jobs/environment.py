@@ -15,13 +15,16 @@ from pathlib import Path
 
 from py4j.protocol import Py4JJavaError
 from pyflink.common import Configuration
-from pyflink.table import DataTypes, EnvironmentSettings, Schema, Table, TableDescriptor, TableEnvironment
+from pyflink.table import EnvironmentSettings, Schema, Table, TableDescriptor, TableEnvironment
 from pyflink.table.catalog import CatalogBaseTable, ObjectPath
+from pyflink.table.expression import Expression
 from pyflink.table.expressions import call, col, null_of
 from pyflink.util.exceptions import JavaException
 
 from flinkms_sql import errors, sqlfiles
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.datatypes import data_type
+from flinkms_sql.jobs.failures import rejected
 from flinkms_sql.jobs.gateway import pin_threads
 from flinkms_sql.types import SqlType
 
@@ -70,10 +73,12 @@ WORKER_MODE = "_python_worker_execution_mode"
 """PyFlink takes an environment whose target comes from its settings for a local one, and would run the workers of every
 job as threads of the client: they would compete with it for one interpreter lock, and die with it."""
 
-MESSAGE_CHARACTERS_MAX = 400
-DETAIL_CHARACTERS_MAX = 4000
 CAUSES_MAX = 8
-"""What of Flink's exceptions reaches a session: a planner's can be megabytes."""
+"""Exceptions of a chain that are looked at."""
+
+NOT_NULL = " NOT NULL"
+_NOT_TO_BOOLEAN = ("DECIMAL", "FLOAT", "DOUBLE")
+"""Numbers that Flink does not cast to BOOLEAN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,23 +157,51 @@ class Workspace:
         """Name a table so that the templates of sql/jobs/ can read it."""
         self._table_env.create_temporary_view(name, table)
 
-    def typed(self, query: str, types: Sequence[SqlType]) -> Table:
-        """The user's SELECT with its columns cast to ``types``, by position; a value that cannot be cast is NULL.
+    def queried(self, query: str, columns: Sequence[str]) -> Table:
+        """The user's SELECT, which has to give a column for each name.
 
-        Raises FlinkmsError 42601 when Flink rejects the query, 42804 when it has another number of columns.
+        Raises FlinkmsError when Flink rejects the query, with the position in it; 42804 when it has other columns.
         """
-        table = self._java_errors(lambda: self._table_env.sql_query(query))
-        names = table.get_schema().get_field_names()
-        if len(names) != len(types):
+        table = self._java_errors(lambda: self._table_env.sql_query(query), query)
+        given = _columns(table)
+        if len(given) != len(columns):
             raise FlinkmsError(
-                errors.DATATYPE_MISMATCH, f"query returns {len(names)} columns, but {len(types)} are expected",
-                hint="The SELECT lists the model's inputs in order, then the label.",
+                errors.DATATYPE_MISMATCH,
+                f"the query returns {len(given)} columns ({', '.join(name for name, _ in given)}), "
+                f"but {len(columns)} are expected ({', '.join(columns)})",
+                hint="The SELECT lists the model's inputs in order, then the label.", position=1,
             )
-        columns = [
-            col(name).try_cast(data_type(sql_type)).alias(f"c{index}")
-            for index, (name, sql_type) in enumerate(zip(names, types))
+        return table
+
+    @staticmethod
+    def gives_text(table: Table) -> bool:
+        """Whether the last column of a table, the label, holds texts."""
+        return _columns(table)[-1][1].startswith(("STRING", "VARCHAR", "CHAR"))
+
+    def typed(self, table: Table, columns: Sequence[tuple[str, SqlType]]) -> Table:
+        """The table's columns cast, by position, each to the type of what it is for; a value that cannot be cast is NULL.
+
+        Numbers are cast to BOOLEAN as Flink casts INT: what is not 0 is true. Raises FlinkmsError 42804 when values of
+        a column's type can never be cast.
+        """
+        given = _columns(table)
+        cast = [
+            (col(name) != 0 if kind is SqlType.BOOLEAN and was.startswith(_NOT_TO_BOOLEAN) else col(name).try_cast(data_type(kind)))
+            .alias(f"c{index}")
+            for index, ((name, was), (_, kind)) in enumerate(zip(given, columns, strict=True))
         ]
-        return table.select(*columns)
+        try:
+            return table.select(*cast)
+        except (Py4JJavaError, JavaException) as error:
+            wrong = next((index for index, one in enumerate(cast) if not _selects(table, one)), None)
+            if wrong is None:
+                raise rejected(_messages(error)) from error
+            (name, was), (meant, kind) = given[wrong], columns[wrong]
+            raise FlinkmsError(
+                errors.DATATYPE_MISMATCH, f'column {wrong + 1} of the query, "{name}", is {was.removesuffix(NOT_NULL)}, '
+                f"which cannot be cast to {meant} {kind.value.flink}", hint="Convert it in the query.",
+                position=1,
+            ) from error
 
     def packed(self, table: Table) -> Table:
         """The rows of a ``typed`` table as blocks, one column ``block`` of BYTES."""
@@ -206,11 +239,11 @@ class Workspace:
         return str(result.get_job_client().get_job_id()), SelectResult(result)
 
     @staticmethod
-    def _java_errors(action):
+    def _java_errors(action, query: str = ""):
         try:
             return action()
         except (Py4JJavaError, JavaException) as error:
-            raise _translated(error) from error
+            raise rejected(_messages(error), query) from error
 
 
 class SelectResult:
@@ -224,42 +257,19 @@ class SelectResult:
         return Workspace._java_errors(lambda: [tuple(row) for row in self._result.collect()])
 
 
-def data_type(sql_type: SqlType):
-    """PyFlink's DataType of a SqlType."""
-    return _DATA_TYPES[sql_type]
+def _selects(table: Table, column: Expression) -> bool:
+    try:
+        table.select(column)
+    except (Py4JJavaError, JavaException):
+        return False
+    return True
 
 
-_DATA_TYPES = {
-    SqlType.BOOLEAN: DataTypes.BOOLEAN(),
-    SqlType.SMALLINT: DataTypes.SMALLINT(),
-    SqlType.INT: DataTypes.INT(),
-    SqlType.BIGINT: DataTypes.BIGINT(),
-    SqlType.FLOAT: DataTypes.FLOAT(),
-    SqlType.DOUBLE: DataTypes.DOUBLE(),
-    SqlType.STRING: DataTypes.STRING(),
-    SqlType.BYTES: DataTypes.BYTES(),
-    SqlType.DATE: DataTypes.DATE(),
-    SqlType.TIMESTAMP: DataTypes.TIMESTAMP(6),
-    SqlType.TIMESTAMP_LTZ: DataTypes.TIMESTAMP_LTZ(6),
-    SqlType.SMALLINT_ARRAY: DataTypes.ARRAY(DataTypes.SMALLINT()),
-    SqlType.INT_ARRAY: DataTypes.ARRAY(DataTypes.INT()),
-    SqlType.BIGINT_ARRAY: DataTypes.ARRAY(DataTypes.BIGINT()),
-    SqlType.FLOAT_ARRAY: DataTypes.ARRAY(DataTypes.FLOAT()),
-    SqlType.DOUBLE_ARRAY: DataTypes.ARRAY(DataTypes.DOUBLE()),
-}
-
-
-def _translated(error: Py4JJavaError | JavaException) -> FlinkmsError:
-    """Flink's exception as an error in PostgreSQL's form: the innermost reason as message, the chain as detail."""
-    chain = _messages(error)
-    message = chain[-1].splitlines()[0] if chain else "Flink rejected the statement"
-    sqlstate = errors.INVALID_PARAMETER_VALUE
-    if any("SQL parse failed" in text for text in chain):
-        sqlstate = errors.SYNTAX_ERROR
-    elif any("not found" in text for text in chain):
-        sqlstate = errors.UNDEFINED_TABLE
-    return FlinkmsError(sqlstate, f"Flink: {message[:MESSAGE_CHARACTERS_MAX]}",
-                        detail="\n".join(chain)[:DETAIL_CHARACTERS_MAX] or None)
+def _columns(table: Table) -> list[tuple[str, str]]:
+    """(name, type as Flink writes it) of each column."""
+    schema = table._j_table.getResolvedSchema()
+    names, types = schema.getColumnNames(), schema.getColumnDataTypes()
+    return [(names.get(at), types.get(at).getLogicalType().asSummaryString()) for at in range(names.size())]
 
 
 def _messages(error: Py4JJavaError | JavaException) -> list[str]:

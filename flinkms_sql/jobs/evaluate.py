@@ -3,31 +3,59 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
 
 from flinkms_sql.catalog.records import JobRecord, Metric
-from flinkms_sql.jobs.context import JobContext, input_types, resolve
+from flinkms_sql.jobs.context import JobContext, input_types, output_type, resolve, signature
 from flinkms_sql.jobs.environment import BULK, Workspace
-from flinkms_sql.jobs.worker import evaluate_function
+from flinkms_sql.jobs.labels import served_label
+from flinkms_sql.jobs.worker import evaluate_blocks, evaluate_function
+from flinkms_sql.modellog.version import Version, read_version
 from flinkms_sql.types import SqlType
+from udfs.algorithms import configure
+from udfs.model import TableView
 
 
 def evaluate(job: JobRecord, context: JobContext) -> dict | None:
     """Run the evaluation, record its metrics, and return them."""
     snapshot = context.store.snapshot()
     version = resolve(snapshot, job.model or "", job.version)
-    types = input_types(snapshot, version.model)
+    names, types = signature(snapshot, version.model), input_types(snapshot, version.model)
+    output, files = output_type(snapshot, version.model), read_version(Path(version.path))
+    context.check_files(job.options["tables"])
     with context.submitting:
         workspace = Workspace(context.target, BULK, name=f"evaluate {version.model}@{version.version} (job {job.id})")
         context.declare_tables(workspace, job, job.options["tables"], bounded=True)
-        workspace.create_function("evaluate", evaluate_function(version.path))
-        workspace.create_view("packed", workspace.packed(workspace.typed(job.query, [*types, SqlType.DOUBLE])))
+        workspace.create_function("evaluate", evaluate_function(version.path, output))
+        columns = list(zip(names, (*types, served_label(files, output)), strict=True))
+        workspace.create_view("packed", workspace.packed(workspace.typed(workspace.queried(job.query, names), columns)))
         flink_job_id, result = workspace.select("evaluate")
     context.store.update_job(job.id, state="running", flink_job_id=flink_job_id, version=version.version)
     context.follow(job, flink_job_id, lambda state: None)
-    found = json.loads(result.rows()[0][0])
+    rows = result.rows()
+    found = json.loads(rows[0][0]) if rows else metrics_of_nothing(files, output)
     context.store.record_metrics([
         Metric(model=version.model, version=version.version, metric=name, value=entry["value"], row_count=entry["rows"],
                unknown_rows=found["unknown_rows"], failed_rows=entry["failed_rows"])
-        for name, entry in found["metrics"].items() if entry["rows"]
+        for name, entry in found["metrics"].items() if entry["value"] is not None
     ])
     return {"model": version.model, "version": version.version, **found}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NoRows:
+    """A ModelView of a version without its tables: to say which metrics it has."""
+
+    constants: Mapping[str, np.ndarray]
+    classes: np.ndarray | None
+    tables: Mapping[str, TableView] = field(default_factory=dict)
+
+
+def metrics_of_nothing(version: Version, output: SqlType) -> dict:
+    """The metrics over no rows: Flink does not call an aggregate function then."""
+    model = configure(version.algorithm, version.options, version.input_types)
+    return evaluate_blocks(model, _NoRows(constants=version.constants, classes=version.classes), [], output)

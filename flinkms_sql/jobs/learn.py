@@ -14,9 +14,19 @@ from pathlib import Path
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord, VersionRecord
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.jobs.context import JobContext, JobFailed, JobLost, input_types, new_flink_job_id
+from flinkms_sql.jobs.context import (
+    JobContext,
+    JobFailed,
+    JobLost,
+    input_types,
+    new_flink_job_id,
+    output_type,
+    signature,
+)
 from flinkms_sql.jobs.environment import STANDING, Workspace
+from flinkms_sql.jobs.labels import served_label
 from flinkms_sql.jobs.worker import learn_function
+from flinkms_sql.modellog.version import read_version
 from flinkms_sql.types import SqlType
 
 logger = logging.getLogger(__name__)
@@ -97,7 +107,9 @@ def _submit(job: JobRecord, live: VersionRecord, context: JobContext) -> JobReco
     restore = None
     if job.version == live.version:
         restore = latest_checkpoint(context.target.checkpoints, job.flink_job_id) or job.options.get("restore")
-    types = input_types(context.store.snapshot(), live.model)
+    snapshot = context.store.snapshot()
+    names, types = signature(snapshot, live.model), input_types(snapshot, live.model)
+    label = served_label(read_version(Path(live.path)), output_type(snapshot, live.model))
     flink_job_id = new_flink_job_id()
     with context.submitting:
         workspace = Workspace(
@@ -105,8 +117,9 @@ def _submit(job: JobRecord, live: VersionRecord, context: JobContext) -> JobReco
             parallelism=int(job.options.get("parallelism", 1)), flink_job_id=flink_job_id, restore_from=restore,
         )
         context.declare_tables(workspace, job, job.options["tables"], bounded=False)
-        workspace.create_function("learn", learn_function(live.path))
-        observations = workspace.with_wake_row(workspace.typed(job.query, [*types, SqlType.DOUBLE]))
+        workspace.create_function("learn", learn_function(live.path, label))
+        columns = list(zip(names, (*types, label), strict=True))
+        observations = workspace.with_wake_row(workspace.typed(workspace.queried(job.query, names), columns))
         workspace.create_view("deltas", workspace.applied("learn", observations, "bundle"))
         workspace.create_table("model_push", [("bundle", SqlType.BYTES)], {"path": live.path, **PUSH})
         context.record_submission(job, flink_job_id, version=live.version, options={**job.options, "restore": restore})

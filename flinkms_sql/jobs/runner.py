@@ -136,7 +136,10 @@ def _record(job: JobRecord, end: _End, context: JobContext) -> None:
         context.cluster.cancel(job.flink_job_id)
     if job.kind == "train" and end.state != "finished":
         abandon(job, context, end.error)
-    context.store.finish_job(job.id, end.state, result=end.result, error=end.error and _with_hint(end.error),
+    result = end.result
+    if end.error is not None and end.error.position is not None and job.query in job.statement:
+        result = {"position": job.statement.index(job.query) + end.error.position}
+    context.store.finish_job(job.id, end.state, result=result, error=end.error and _with_hint(end.error),
                              sqlstate=end.error and end.error.sqlstate)
 
 

@@ -6,7 +6,7 @@ Each call becomes a vectorized Python function over its arguments alone, opened 
 from __future__ import annotations
 
 from flinkms_sql.catalog.records import JobRecord
-from flinkms_sql.jobs.context import JobContext, JobFailed, JobLost, new_flink_job_id, resolve
+from flinkms_sql.jobs.context import JobContext, JobFailed, JobLost, new_flink_job_id, output_type, resolve
 from flinkms_sql.jobs.environment import BULK, STANDING, Workspace
 from flinkms_sql.jobs.learn import latest_checkpoint
 from flinkms_sql.jobs.naming import PREDICT_FUNCTION
@@ -41,6 +41,8 @@ def _submit(job: JobRecord, context: JobContext) -> JobRecord:
     standing = job.desired == "running"
     restore = latest_checkpoint(context.target.checkpoints, job.flink_job_id) or job.options.get("restore")
     flink_job_id = new_flink_job_id()
+    if not standing:
+        context.check_files(job.options["tables"])
     with context.submitting:
         workspace = Workspace(
             context.target, STANDING if standing else BULK, name=f"score (job {job.id})",
@@ -51,7 +53,8 @@ def _submit(job: JobRecord, context: JobContext) -> JobRecord:
         context.declare_tables(workspace, job, job.options["targets"], bounded=not standing)
         for index, call in enumerate(job.options["calls"]):
             version = resolve(snapshot, call["model"], call["version"])
-            workspace.create_function(PREDICT_FUNCTION.format(index), predict_function(version.path))
+            output = output_type(snapshot, call["model"])
+            workspace.create_function(PREDICT_FUNCTION.format(index), predict_function(version.path, output))
         context.record_submission(job, flink_job_id, options={**job.options, "restore": restore})
         workspace.submit_text(job.query)
     return context.store.job(job.id)

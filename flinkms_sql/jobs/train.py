@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import JobRecord, TrainingOutcome, VersionRecord
+from flinkms_sql.catalog.records import JobRecord, Snapshot, TrainingOutcome, VersionRecord
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.jobs.context import JobContext, input_types, new_flink_job_id
+from flinkms_sql.jobs.context import JobContext, input_types, new_flink_job_id, output_type, signature
 from flinkms_sql.jobs.environment import BULK, Workspace
+from flinkms_sql.jobs.labels import training_label
 from flinkms_sql.modellog.loading import verify_loads
-from flinkms_sql.modellog.version import Table, Version, write_version
+from flinkms_sql.modellog.version import Table, Version, classes_of, write_version
 from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
 from udfs.flink import fit_function
@@ -53,7 +54,7 @@ def train(job: JobRecord, context: JobContext) -> dict | None:
     # Once the job has an id, the directory is its own: what is in it was not left by somebody else.
     if job.flink_job_id is None or not (directory / FIT).exists():
         if not context.is_known(job.flink_job_id):
-            job = _submit(job, model, options, directory, types, context)
+            job = _submit(job, model, options, directory, snapshot, context)
         _follow(job, directory, context)
     return _publish(job, model, options, directory, types, context)
 
@@ -88,20 +89,27 @@ def _follow(job: JobRecord, directory: Path, context: JobContext) -> None:
             raise progress.error() or error from error
 
 
-def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Path, types: tuple[SqlType, ...],
+def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Path, snapshot: Snapshot,
             context: JobContext) -> JobRecord:
+    context.check_files(job.options["tables"], filled=True)
     # What an aborted attempt, or a dropped model of the same name, has left here is nobody's.
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    config = TrainConfig(algorithm=model.algorithm, options=options, input_types=[kind.name for kind in types])
+    name = job.model or ""
+    names, types, output = signature(snapshot, name), input_types(snapshot, name), output_type(snapshot, name)
     tables = [{"name": spec.name, "key": spec.key, "width": spec.width} for spec in model.tables()]
     flink_job_id = new_flink_job_id()
     with context.submitting:
         workspace = Workspace(context.target, BULK, name=f"train {job.model}@{job.version} (job {job.id})",
                               flink_job_id=flink_job_id)
         context.declare_tables(workspace, job, job.options["tables"], bounded=True)
+        observations = workspace.queried(job.query, names)
+        label = training_label(model, output, is_text=workspace.gives_text(observations))
+        observations = workspace.typed(observations, list(zip(names, (*types, label), strict=True)))
+        config = TrainConfig(algorithm=model.algorithm, options=options, input_types=[kind.name for kind in types],
+                             names=names, label_type=label.name)
         workspace.create_function("fit", fit_function(config, str(directory / PROGRESS)))
-        workspace.create_view("packed", workspace.packed(workspace.typed(job.query, [*types, SqlType.DOUBLE])))
+        workspace.create_view("packed", workspace.packed(observations))
         workspace.create_table("model_base", [("bundle", SqlType.BYTES)], {
             "path": str(directory), "sink.mode": "base", "sink.tables": json.dumps(tables),
         })
@@ -122,6 +130,7 @@ def _publish(job: JobRecord, model: Model, options: dict[str, str], directory: P
     write_version(directory, Version(
         algorithm=model.algorithm, options=options, input_types=tuple(kind.name for kind in types),
         partitions=LOG_PARTITIONS, constants=constants,
+        classes=None if fit["classes"] is None else classes_of(fit["classes"]),
         tables=tuple(Table(name=spec.name, key=spec.key, width=spec.width, initial=initial.get(spec.name))
                      for spec in model.tables()),
     ))

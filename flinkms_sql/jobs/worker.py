@@ -9,6 +9,7 @@ all it is told is the directory of the version, which says how its model is conf
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,12 +18,14 @@ import pandas as pd
 from pyflink.table import DataTypes
 from pyflink.table.udf import AggregateFunction, FunctionContext, ScalarFunction, udaf, udf
 
+from flinkms_sql.jobs.datatypes import data_type
 from flinkms_sql.modellog.replica import VersionReplica
 from flinkms_sql.types import SqlType
 from udfs import evaluation
 from udfs.algorithms import configure
+from udfs.answers import answered
 from udfs.block import Column, decode_block, encode_block, encode_bundle
-from udfs.model import Model
+from udfs.model import Model, ModelView
 
 
 def open_version(path: str) -> tuple[Model, VersionReplica]:
@@ -63,10 +66,12 @@ def _to_list_column(series: pd.Series, sql_type: SqlType) -> Column:
 
 
 def to_series(column: Column) -> pd.Series:
-    """A DOUBLE column as the Series a pandas function returns; NULL is None."""
+    """A column as the Series a pandas function returns; NULL is None."""
     if column.valid is None:
         return pd.Series(column.values)
-    return pd.Series(np.where(column.valid, column.values, None), dtype=object)
+    values = column.values.astype(object)
+    values[~column.valid] = None
+    return pd.Series(values)
 
 
 class _ServedFunction(ScalarFunction):
@@ -91,11 +96,16 @@ class _ServedFunction(ScalarFunction):
 
 
 class Predict(_ServedFunction):
-    """``predict(args…) -> DOUBLE`` for one version, vectorized."""
+    """``predict(args…)`` for one version, vectorized; its values are of type ``output``."""
+
+    def __init__(self, path: str, output: SqlType) -> None:
+        super().__init__(path)
+        self.output = output
 
     def eval(self, *args: pd.Series) -> pd.Series:
         self.replica.poll()
-        return to_series(self.model.predict(self.replica, self.columns(args)))
+        scores = self.model.predict(self.replica, self.columns(args))
+        return to_series(answered(scores, self.output.name, self.replica.classes))
 
 
 class Learn(_ServedFunction):
@@ -104,6 +114,10 @@ class Learn(_ServedFunction):
     One value a batch, because a value costs the boundary more than its bytes do.
     """
 
+    def __init__(self, path: str, label: SqlType) -> None:
+        super().__init__(path)
+        self.label = label
+
     def open(self, function_context: FunctionContext) -> None:
         super().open(function_context)
         self.table_index = {spec.name: index for index, spec in enumerate(self.model.tables())}
@@ -111,7 +125,7 @@ class Learn(_ServedFunction):
     def eval(self, *args: pd.Series) -> pd.Series:
         self.replica.poll()
         *inputs, label = args
-        pushes = self.model.learn(self.replica, self.columns(inputs), to_column(label, SqlType.DOUBLE))
+        pushes = self.model.learn(self.replica, self.columns(inputs), to_column(label, self.label))
         entries = [
             (self.table_index[push.table], encode_block([
                 (SqlType.BIGINT.value.code if push.keys.dtype != object else SqlType.STRING.value.code, Column(push.keys)),
@@ -129,8 +143,9 @@ class Learn(_ServedFunction):
 class Evaluate(AggregateFunction):
     """``evaluate(block) -> STRING``: JSON of evaluate_blocks over packed (args…, label) blocks, of the version as it is served."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, output: SqlType) -> None:
         self.path = path
+        self.output = output
 
     def open(self, function_context: FunctionContext) -> None:
         self.model, self.replica = open_version(self.path)
@@ -145,30 +160,35 @@ class Evaluate(AggregateFunction):
         accumulator.extend(args[0])
 
     def get_value(self, accumulator: list) -> str:
-        return json.dumps(evaluate_blocks(self.model, self.replica, accumulator))
+        return json.dumps(evaluate_blocks(self.model, self.replica, accumulator, self.output), allow_nan=False)
 
 
-def evaluate_blocks(model: Model, replica: VersionReplica, blocks: Sequence[bytes]) -> dict[str, object]:
-    """{"metrics": {name: {"value", "rows", "failed_rows"}}, "unknown_rows"} over blocks of (args…, label)."""
+def evaluate_blocks(model: Model, view: ModelView, blocks: Sequence[bytes], output: SqlType) -> dict[str, object]:
+    """{"metrics": {name: {"value", "rows", "failed_rows"}}, "unknown_rows"} over blocks of (args…, label).
+
+    A value is None when no row has an error to count.
+    """
     parts = [decode_block(block) for block in blocks if block is not None]
-    found, unknown = evaluation.evaluate(model, replica, ((columns[:-1], columns[-1]) for columns in parts))
+    batches = ((columns[:-1], columns[-1]) for columns in parts)
+    found, unknown = evaluation.evaluate(model, view, batches, output.name)
     return {
-        "metrics": {metric.name: {"value": metric.value, "rows": metric.row_count, "failed_rows": metric.failed_rows}
+        "metrics": {metric.name: {"value": metric.value if math.isfinite(metric.value) else None,
+                                  "rows": metric.row_count, "failed_rows": metric.failed_rows}
                     for metric in found},
         "unknown_rows": unknown,
     }
 
 
-def predict_function(path: str):
+def predict_function(path: str, output: SqlType):
     """The registered form of Predict."""
-    return udf(Predict(path), result_type=DataTypes.DOUBLE(), func_type="pandas")
+    return udf(Predict(path, output), result_type=data_type(output), func_type="pandas")
 
 
-def learn_function(path: str):
-    """The registered form of Learn."""
-    return udf(Learn(path), result_type=DataTypes.BYTES(), func_type="pandas")
+def learn_function(path: str, label: SqlType):
+    """The registered form of Learn; ``label`` is the type of its last argument."""
+    return udf(Learn(path, label), result_type=DataTypes.BYTES(), func_type="pandas")
 
 
-def evaluate_function(path: str):
-    """The registered form of Evaluate."""
-    return udaf(Evaluate(path), result_type=DataTypes.STRING(), func_type="pandas")
+def evaluate_function(path: str, output: SqlType):
+    """The registered form of Evaluate; ``output`` is the type of the model's answers."""
+    return udaf(Evaluate(path, output), result_type=DataTypes.STRING(), func_type="pandas")

@@ -251,6 +251,11 @@ class VersionReplica:
         return self.version.constants
 
     @property
+    def classes(self) -> np.ndarray | None:
+        """The classes that labels are numbers of, or None."""
+        return self.version.classes
+
+    @property
     def positions(self) -> dict[str, dict[str, Position]]:
         """Table -> partition -> position up to which the log is applied; partitions never begun are absent."""
         return {

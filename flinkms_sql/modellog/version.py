@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +41,7 @@ class Version:
 
     options: every option of the algorithm as text. input_types: names of flinkms_sql.types.SqlType members.
     constants: float64 arrays of any shape, finite. partitions: of each table's log, p0 … p<partitions - 1>.
+    classes: object[c] of str or int64[c], ascending, at least 2: what labels are numbers of; None: labels are numbers.
     """
 
     algorithm: str
@@ -48,6 +50,7 @@ class Version:
     tables: tuple[Table, ...]
     partitions: int
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
+    classes: np.ndarray | None = None
 
 
 def write_version(path: Path, version: Version, fsync: Fsync = os.fsync) -> None:
@@ -62,7 +65,7 @@ def write_version(path: Path, version: Version, fsync: Fsync = os.fsync) -> None
             entry["initial"] = _numbers(table.name, table.initial)
         tables.append(entry)
     constants = {name: _numbers(name, array) for name, array in version.constants.items()}
-    value = {
+    value: dict[str, object] = {
         "format": 1,
         "algorithm": version.algorithm,
         "options": dict(version.options),
@@ -71,13 +74,16 @@ def write_version(path: Path, version: Version, fsync: Fsync = os.fsync) -> None
         "partitions": version.partitions,
         "constants": constants,
     }
+    if version.classes is not None:
+        value["classes"] = version.classes.tolist()
     write_json(path / FILE, value, fsync)
 
 
 def read_version(path: Path) -> Version:
     """Read version.json of a version's directory. Raises FlinkmsError 58030 when missing, XX001 when damaged."""
     file = path / FILE
-    match read_json(file):
+    value = read_json(file)
+    match value:
         case {
             "format": 1,
             "algorithm": str(algorithm),
@@ -97,6 +103,7 @@ def read_version(path: Path) -> Version:
         tables=tuple(_table(file, entry) for entry in entries),
         partitions=partitions,
         constants={name: _array(file, value, np.float64) for name, value in constants.items()},
+        classes=_classes(file, value["classes"]) if "classes" in value else None,
     )
 
 
@@ -108,6 +115,27 @@ def _table(file: Path, entry: object) -> Table:
                 raise corrupted(file, f'the initial row of table "{name}" has shape {initial.shape}, not {width}')
             return Table(name=name, key=key, width=width, initial=initial)
     raise corrupted(file, "a table has no name, key and width")
+
+
+def _classes(file: Path, value: object) -> np.ndarray:
+    try:
+        return classes_of(value)
+    except ValueError as error:
+        raise corrupted(file, str(error)) from None
+
+
+def classes_of(value: object) -> np.ndarray:
+    """Classes as they are in version.json and fit.json. Raises ValueError when they are none."""
+    if not isinstance(value, list) or {type(one) for one in value} not in ({str}, {int}):
+        raise ValueError("classes are neither texts nor whole numbers")
+    if len(value) < 2 or any(one >= other for one, other in pairwise(value)):
+        raise ValueError("classes are fewer than 2, or do not ascend")
+    try:
+        classes = np.array(value, object if isinstance(value[0], str) else np.int64)
+    except OverflowError:
+        raise ValueError("a class is no BIGINT") from None
+    classes.flags.writeable = False
+    return classes
 
 
 def _numbers(name: str, array: np.ndarray) -> object:

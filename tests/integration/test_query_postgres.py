@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psycopg
@@ -126,10 +127,13 @@ class Summing:
     similar = recommend
 
 
+NO_TABLES = SimpleNamespace(tables={}, constants={}, classes=None)
+
+
 def registry() -> Registry:
     found, model = Registry(), Summing()
     for name in ("rec", "tumor"):
-        found.load(LoadedVersion(name=name, version=1, inputs=input_types(name), model=model, view=None,
+        found.load(LoadedVersion(name=name, version=1, inputs=input_types(name), model=model, view=NO_TABLES,
                                  recommender=model))  # type: ignore[arg-type]  # fmt: skip
     found.point({name: Pointers(versions=frozenset({1}), aliases={"live": 1}) for name in ("rec", "tumor")})
     return found

@@ -61,7 +61,8 @@ def lookup(
         for name, value, column in zip(names, values, columns, strict=True)
     )
     nulls = " OR ".join(f"{value} IS NULL" for value in values)
-    missing = f"CAST(flinkms.missing_prediction() AS {output.type.value.postgres})"
+    # Through text, because a double precision is not cast to every type that an answer can have.
+    missing = f"CAST(CAST(flinkms.missing_prediction() AS text) AS {output.type.value.postgres})"
     return (
         f" LEFT JOIN LATERAL (SELECT l.flinkms_1, l.flinkms_score FROM unnest({_arrays(parameters)})"
         f" AS l({', '.join(names)}, flinkms_score) WHERE {matches}) AS {alias}_row ON true"

@@ -70,7 +70,7 @@ HINT: Its signature is predict('rec', user_id BIGINT, item_id BIGINT).
 
 SELECT predict('tumor', ARRAY['a'])
 ---
-Relational: SELECT flinkms_lookup_1.predict FROM (SELECT 1) AS flinkms_one LEFT JOIN LATERAL (SELECT l.flinkms_1, l.flinkms_score FROM unnest(CAST($1 AS text[]), CAST($2 AS double precision[])) AS l(flinkms_1, flinkms_score) WHERE CAST(l.flinkms_1 AS double precision[]) = CAST(ARRAY['a'] AS double precision[])) AS flinkms_lookup_1_row ON true CROSS JOIN LATERAL (SELECT CASE WHEN flinkms_lookup_1_row.flinkms_1 IS NOT NULL OR CAST(ARRAY['a'] AS double precision[]) IS NULL THEN flinkms_lookup_1_row.flinkms_score ELSE CAST(flinkms.missing_prediction() AS double precision) END AS predict) AS flinkms_lookup_1
+Relational: SELECT flinkms_lookup_1.predict FROM (SELECT 1) AS flinkms_one LEFT JOIN LATERAL (SELECT l.flinkms_1, l.flinkms_score FROM unnest(CAST($1 AS text[]), CAST($2 AS double precision[])) AS l(flinkms_1, flinkms_score) WHERE CAST(l.flinkms_1 AS double precision[]) = CAST(ARRAY['a'] AS double precision[])) AS flinkms_lookup_1_row ON true CROSS JOIN LATERAL (SELECT CASE WHEN flinkms_lookup_1_row.flinkms_1 IS NOT NULL OR CAST(ARRAY['a'] AS double precision[]) IS NULL THEN flinkms_lookup_1_row.flinkms_score ELSE CAST(CAST(flinkms.missing_prediction() AS text) AS double precision) END AS predict) AS flinkms_lookup_1
   Lookup into $1, $2
     Predict tumor(features) -> predict DOUBLE
       Collect: SELECT DISTINCT CAST(ARRAY['a'] AS double precision[]) AS "features" WHERE CAST(ARRAY['a'] AS double precision[]) IS NOT NULL

@@ -1,0 +1,120 @@
+"""Errors of jobs in the words of whoever wrote the SQL: Flink's messages, stack traces, and files that are looked at first."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.records import Column, TableRecord
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.failures import cannot_get_better, readable, rejected, root_cause
+from flinkms_sql.jobs.files import check_files, check_rows, is_local
+from flinkms_sql.types import SqlType
+
+MISSING = """java.lang.RuntimeException: Failed to create splits
+\tat org.apache.flink.Foo.bar(Foo.java:1)
+Caused by: java.io.FileNotFoundException: File file:/data/none.csv does not exist or the user running Flink ('x') has \
+insufficient permissions to access it.
+\tat org.apache.flink.core.fs.local.LocalFileSystem.getFileStatus(LocalFileSystem.java:100)
+"""
+DIVISION = """org.apache.flink.runtime.taskmanager.AsynchronousException: x
+\tat a.B.c(B.java:1)
+Caused by: java.lang.ArithmeticException: / by zero
+\tat StreamExecCalc$7.split(Unknown Source)
+"""
+LOST = """org.apache.flink.runtime.jobmaster.JobMasterException: TaskManager with id tm_1 is no longer reachable.
+\tat org.apache.flink.runtime.jobmaster.JobMaster.disconnect(JobMaster.java:1)
+"""
+PYTHON = """java.lang.RuntimeException: Failed to close remote bundle
+\tat a.B.c(B.java:1)
+Caused by: java.util.concurrent.ExecutionException: java.lang.RuntimeException: Error received from SDK harness: \
+Traceback (most recent call last):
+  File "worker.py", line 1, in f
+    raise ArgumentError
+udfs.model.ArgumentError: array is not of the model's length in 1 of the rows
+
+\tat java.base/java.lang.Thread.run(Thread.java:1)
+Caused by: java.lang.RuntimeException: Error received from SDK harness
+"""
+CUT_OFF = PYTHON.replace("udfs.model.ArgumentError", "BrokenPipeError")
+
+
+@pytest.mark.parametrize(("stacktrace", "text", "hopeless"), [
+    (MISSING, "file /data/none.csv does not exist", True), (DIVISION, "/ by zero", True),
+    (LOST, "TaskManager with id tm_1 is no longer reachable.", False),
+    (PYTHON, "array is not of the model's length in 1 of the rows", True),
+    (CUT_OFF, "array is not of the model's length in 1 of the rows", False),
+    ("java.lang.OutOfMemoryError\n\tat a.b(C.java:1)", "OutOfMemoryError", False), ("", "", False),
+])  # fmt: skip
+def test_the_root_cause_has_no_class_names_and_says_whether_to_try_again(stacktrace: str, text: str, hopeless: bool):
+    assert root_cause(stacktrace).startswith(text) and "java" not in root_cause(stacktrace)
+    assert cannot_get_better(stacktrace) is hopeless
+
+
+def test_readable_texts_keep_what_users_wrote():
+    assert readable("org.apache.flink.table.api.ValidationException: Table 'default_catalog.default_database.t' x") == (
+        "Table 't' x")
+    assert readable("Could not find a factory that implements 'org.apache.flink.table.factories.DynamicTableFactory'") == (
+        "Could not find a factory that implements 'DynamicTableFactory'")
+    for own in ("Object 'my.table.name' not found", "a.b = c.d", "1.5 is no INT", "/data/a.b.c/Ratings.csv"):
+        assert readable(own) == own
+
+
+@pytest.mark.parametrize(("message", "sqlstate", "text", "at"), [
+    ("SQL validation failed. From line 2, column 10 to line 2, column 12: Column 'bar' not found in any table",
+     errors.UNDEFINED_COLUMN, "Flink: Column 'bar' not found in any table", "bar"),
+    ("SQL validation failed. From line 2, column 10 to line 2, column 12: Object 'bar' not found",
+     errors.UNDEFINED_TABLE, "Flink: Object 'bar' not found", "bar"),
+    ("SQL validation failed. At line 1, column 8: No match found for function signature f(<NUMERIC>)",
+     errors.UNDEFINED_FUNCTION, "Flink: No match found for function signature f(<NUMERIC>)", "a FROM"),
+    ("SQL parse failed. Non-query expression", errors.SYNTAX_ERROR, "Flink: Non-query expression", None),
+])  # fmt: skip
+def test_a_refused_query_has_a_sqlstate_and_a_position(message: str, sqlstate: str, text: str, at: str | None):
+    query = "SELECT a FROM\n t WHERE bar = 1"
+    error = rejected([message, message.split(": ")[-1].removeprefix("SQL parse failed. ")], query)
+    assert (error.sqlstate, error.message) == (sqlstate, text)
+    assert error.position == (None if at is None else query.index(at) + 1)
+    assert rejected([message]).position is None and rejected([]).message == "Flink: the statement was rejected"
+
+
+def table(path: Path | str, connector: str = "filesystem") -> TableRecord:
+    return TableRecord(name="t", kind="flink", columns=(Column(name="a", type=SqlType.INT),), definition="", path=None,
+                       options={"connector": connector, "path": str(path)}, created_at=datetime.now(timezone.utc))
+
+
+def test_files_are_looked_at_before_a_job_is_submitted(tmp_path: Path):
+    there, empty, folder, missing = (tmp_path / name for name in ("there", "empty", "folder", "missing"))
+    there.write_text("1\n")
+    empty.touch()
+    (folder / "_temporary").mkdir(parents=True)
+    (folder / ".hidden").write_text("1")
+    (folder / "_temporary" / "part").write_text("1")
+    tables = {"there": table(there), "empty": table(empty), "folder": table(f"file://{folder}"), "missing": table(missing),
+              "s3": table("s3://bucket/x"), "numbers": table(missing, "datagen")}
+    check_files(tables, ["there", "empty", "folder", "s3", "numbers", "unknown"])
+    with pytest.raises(FlinkmsError, match=f'file "{missing}" of table "missing" does not exist') as caught:
+        check_files(tables, ["there", "missing"])
+    assert caught.value.sqlstate == "58P01"
+    with pytest.raises(FlinkmsError, match=f'no rows to train on: file "{empty}" of table "empty" is empty'):
+        check_rows(tables, ["empty", "folder"])
+    with pytest.raises(FlinkmsError, match=f'directory "{folder}" of table "folder" is empty'):
+        check_rows(tables, ["folder"])
+    for filled in (["there", "empty"], ["s3", "empty"], ["numbers"], []):
+        check_rows(tables, filled)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
+    (tmp_path / "secret").write_text("1\n")
+    (tmp_path / "secret").chmod(0)
+    with pytest.raises(FlinkmsError, match="secret.* cannot be read") as caught:
+        check_files({"t": table(tmp_path / "secret")}, ["t"])
+    assert caught.value.sqlstate == errors.INSUFFICIENT_PRIVILEGE
+
+
+def test_files_are_looked_at_only_beside_a_cluster_on_this_machine():
+    assert is_local("127.0.0.1:8081") and is_local("localhost:1") and not is_local("flink.example:8081")
