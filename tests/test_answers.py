@@ -12,6 +12,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from flinkms_sql.jobs.labels import served_label, training_label
+from flinkms_sql.modellog.version import Version
 from flinkms_sql.types import SqlType
 from tests.model_cases import ignore_progress, scalars
 from udfs.algorithms import configure
@@ -178,3 +180,56 @@ def test_a_training_names_columns_rows_and_classes():
     with pytest.raises(ArgumentError, match="no row of 4 can be trained on: age is null or no DOUBLE in 1, first in row 4; "
                                             "kind is null in 3, first in row 1"):
         run(ages, texts(None, None, None, None))
+
+
+def test_what_is_measured_is_what_is_answered():
+    model = configure("ridge", {}, ("DOUBLE",))
+    x = Column(np.linspace(-3.0, 3.0, 61))
+    view = ArrayView(model, model.fit([x, x], ignore_progress))
+    scores = model.predict(view, [x])
+    for kind in ("DOUBLE", "SMALLINT", "BOOLEAN"):
+        answers = answered(scores, kind).values.astype(float)
+        found = {metric.name: metric.value for metric in evaluate(model, view, [([x], x)], kind)[0]}
+        assert found["mae"] == pytest.approx(np.mean(np.abs(answers - x.values)))
+
+
+@pytest.mark.parametrize("output", ["class", "probability", "decision"])
+def test_scores_of_many_classes_are_measured_by_the_class_they_are_of(output: str):
+    model = configure("logistic", {"output": output}, ("DOUBLE",) * 6)
+    view = ArrayView(model, model.fit(named_scalars(500, 1, 4), ignore_progress))
+    *args, label = named_scalars(300, 2, 4)
+    found = {metric.name: metric.value for metric in evaluate(model, view, [(args, label)], "DOUBLE")[0]}
+    chosen = configure("logistic", {}, ("DOUBLE",) * 6).predict(view, args)
+    assert found["accuracy"] == np.mean(answered(chosen, "STRING", view.classes).values == label.values) > 0.8
+    assert set(found) == {"accuracy", "f1"}
+
+
+def test_probabilities_of_a_name_are_measured_with_names():
+    model = configure("logistic", {"output": "probability"}, ("DOUBLE",) * 6)
+    view = ArrayView(model, model.fit(named_scalars(500, 1, 2), ignore_progress))
+    *args, label = named_scalars(300, 2, 2)
+    probability = model.predict(view, args).values
+    likelihood = np.where(label.values == "kind 2", probability, 1.0 - probability)
+    found = {metric.name: metric.value for metric in evaluate(model, view, [(args, label)], "DOUBLE")[0]}
+    assert found["log_loss"] == pytest.approx(-np.mean(np.log(likelihood))) and found["accuracy"] > 0.8
+
+
+@pytest.mark.parametrize(("algorithm", "options", "output", "of_texts", "of_numbers"), [
+    ("svm", {}, "STRING", "STRING", "STRING"), ("svm", {}, "INT", "INT", "INT"), ("svm", {}, "BOOLEAN", "BOOLEAN", "BOOLEAN"),
+    ("svm", {}, "FLOAT", "DOUBLE", "DOUBLE"), ("logistic", {"output": "probability"}, "FLOAT", "STRING", "DOUBLE"),
+    ("ridge", {}, "INT", "DOUBLE", "DOUBLE"),
+])  # fmt: skip
+def test_a_label_is_read_alike_when_a_version_is_trained_and_afterwards(algorithm, options, output, of_texts, of_numbers):
+    model = configure(algorithm, options, ("DOUBLE",))
+    for is_text, expected in ((True, of_texts), (False, of_numbers)):
+        assert training_label(model, SqlType[output], is_text=is_text) is SqlType[expected]
+        version = Version(algorithm=algorithm, options=options, input_types=("DOUBLE",), tables=(), partitions=1,
+                          classes=texts("a", "b").values if expected == "STRING" else None)  # fmt: skip
+        assert served_label(version, SqlType[output]) is SqlType[expected]
+
+
+def test_classes_that_a_type_rounds_are_measured_exactly():
+    model = configure("svm", {}, ("DOUBLE",))
+    x, label = Column(np.linspace(-1.0, 1.0, 40)), Column(np.where(np.linspace(-1.0, 1.0, 40) > 0, 0.1, 0.7))
+    view = ArrayView(model, model.fit([x, label], ignore_progress))
+    assert evaluate(model, view, [([x], label)], "FLOAT")[0][0].value == 1.0

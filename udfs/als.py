@@ -177,6 +177,10 @@ class Als:
         """Root mean squared and mean absolute error."""
         return rmse, mae
 
+    def measured(self, view: ModelView) -> Als:
+        """Itself: a score is compared with the label."""
+        return self
+
     def predict_one(self, view: ModelView, args: Sequence[int | float | str]) -> float | None:
         """See Pointwise: two scalar look-ups and one dot product, a fifth of what a batch of one costs."""
         users, items, constants = view.tables["users"], view.tables["items"], view.constants

@@ -42,17 +42,15 @@ def answered(scores: Column, kind: str, classes: np.ndarray | None = None) -> Co
     return Column(_rounded(values, NUMBERS[kind]), valid)
 
 
-def compared(scores: Column, kind: str, classes: np.ndarray | None = None) -> Column:
-    """The scores as they are compared with labels: the answers of type ``kind`` as float64, classes by their number."""
-    if classes is not None and names(kind, classes):
-        return scores
-    found = answered(scores, kind, classes)
+def compared(scores: Column, kind: str) -> Column:
+    """The answers of type ``kind``, which is no name's, as float64: as they are compared with labels."""
+    found = answered(scores, kind)
     return Column(found.values.astype(np.float64), found.valid)
 
 
-def names(kind: str, classes: np.ndarray) -> bool:
-    """Whether the classes are values of type ``kind``: texts, or whole numbers that float64 does not hold."""
-    return kind == ("STRING" if classes.dtype == object else "BIGINT")
+def names(kind: str, classes: np.ndarray | None) -> bool:
+    """Whether there are classes, and they are values of type ``kind``: texts, or integers that float64 does not hold."""
+    return classes is not None and kind == ("STRING" if classes.dtype == object else "BIGINT")
 
 
 def _chosen(values: np.ndarray, valid: np.ndarray | None, classes: np.ndarray) -> Column:

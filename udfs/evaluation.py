@@ -29,8 +29,11 @@ def evaluate(
     Predictions are measured as they are answered, as values of ``output_type``, a name of SqlType.
     """
     predictions, labels, unknown = [], [], 0
+    judge = model.measured(view)
     for args, label in batches:
-        predictions.append(compared(model.predict(view, args), output_type, view.classes))
+        scores = judge.predict(view, args)
+        # A class is compared by its number: as a value of its type it may be rounded, or a name.
+        predictions.append(scores if judge.answer == "class" else compared(scores, output_type))
         labels.append(Column(known_numbers(label, view.classes), label.valid))
         unknown += int(np.count_nonzero(model.unknown(view, args)))
     prediction, label = _joined(predictions), _joined(labels)

@@ -12,7 +12,7 @@ standardises (empty: sparse input).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -208,13 +208,17 @@ class Linear:
     def metrics(self, view: ModelView) -> Sequence[MetricFunction]:
         """Of a classifier accuracy, f1 of its classes, log loss of a probability of two; else errors of a number."""
         labels = view.constants["labels"]
-        if len(labels) and self.output == "class":
-            return accuracy, f1
-        if len(labels) != 2:
+        if not len(labels):
             return rmse, mae
+        if self.output == "class" or len(labels) > 2:
+            return accuracy, f1
         if self.output == "probability":
             return classified(labels, float(sigmoid(np.float64(self.threshold)))), log_loss(labels)
         return (classified(labels, self.threshold),)
+
+    def measured(self, view: ModelView) -> Linear:
+        """Itself; of scores of more than two classes, which do not say whose they are, the model that answers the class."""
+        return replace(self, output="class") if len(view.constants["labels"]) > 2 else self
 
     def _answers(self, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """float64[n] of the decision values [n, c]."""

@@ -190,7 +190,10 @@ class Model(Protocol):
         """bool[n]: rows that name a key the model has no row of; NULL is no key."""
 
     def metrics(self, view: ModelView) -> Sequence[MetricFunction]:
-        """The metrics that its kind of answer calls for, over what ``predict`` gives and labels."""
+        """The metrics that its kind of answer calls for, over what ``predict`` of ``measured`` gives and labels."""
+
+    def measured(self, view: ModelView) -> Model:
+        """The model whose predictions its metrics are of: itself, or one that answers what a label can be compared with."""
 
     def learn(self, view: ModelView, args: Sequence[Column], label: Column) -> list[Push]:
         """Deltas that one step of stochastic gradient descent adds for these observations; bad rows are left out."""
