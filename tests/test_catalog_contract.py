@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -329,6 +331,19 @@ def test_a_version_that_is_complete_is_not_live_until_it_goes_live(store: Store)
     store.begin_version("rec", directory="/m", options={})
     with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
         store.go_live("rec", 4)
+
+
+def test_whatever_a_job_says_and_ends_with_can_be_recorded(store: Store) -> None:
+    model(store)
+    number = job(store, options={"label": "a\0b"})
+    store.update_job(number, state="running", progress={"metrics": {"rmse": math.nan, "loss": math.inf}})
+    assert store.job(number).options == {"label": "a\ufffdb"}
+    assert store.job(number).progress == {"metrics": {"rmse": None, "loss": "Infinity"}}
+    store.finish_job(number, "failed", error="line 1: \0 \ud800", sqlstate="22000",
+                     result={"rows": np.int64(3), "rmse": np.float32("nan"), "failures": {"\0": (1, -math.inf)}, "at": EPOCH})
+    found = store.job(number)
+    assert found.error == "line 1: \ufffd \ufffd"
+    assert found.result == {"rows": 3, "rmse": None, "failures": {"\ufffd": [1, "-Infinity"]}, "at": str(EPOCH)}
 
 
 def test_jobs_are_claimed_in_order_and_once(store: Store) -> None:

@@ -14,14 +14,25 @@ from datetime import datetime
 import psycopg
 import psycopg.conninfo
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_dumps
+from psycopg.types.string import StrDumperUnknown
 
 from flinkms_sql import errors, sqlfiles
+from flinkms_sql.catalog.storable import dumps, storable_text
 from flinkms_sql.errors import FlinkmsError
 
 CONNECT_TIMEOUT_S = 10
 """Seconds to wait for PostgreSQL: it accepts within one even while it recovers."""
 
 Connection = psycopg.Connection[dict[str, object]]
+
+
+class _TextDumper(StrDumperUnknown):
+    """Texts as psycopg sends them, without what PostgreSQL has no place for."""
+
+    def dump(self, obj: str) -> bytes | None:
+        """See psycopg."""
+        return super().dump(storable_text(obj))
 
 
 class Database:
@@ -42,8 +53,12 @@ class Database:
     def connect(self) -> Connection:
         """A new autocommit connection, the caller's own. Raises 08006."""
         with translated():
-            return psycopg.connect(self._dsn, autocommit=True, row_factory=dict_row, connect_timeout=CONNECT_TIMEOUT_S,
-                                   application_name="flinkms")
+            connection = psycopg.connect(self._dsn, autocommit=True, row_factory=dict_row,
+                                         connect_timeout=CONNECT_TIMEOUT_S, application_name="flinkms")
+        # Whichever statement carries it: no value of ours is one that PostgreSQL refuses.
+        set_json_dumps(dumps, connection)
+        connection.adapters.register_dumper(str, _TextDumper)
+        return connection
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from flinkms_sql.catalog import records
 from flinkms_sql.catalog.records import LIVE
+from flinkms_sql.catalog.storable import storable
 from flinkms_sql.catalog.store import Channel
 
 
@@ -232,7 +233,7 @@ class MemoryStore:
             number = next(self._job_ids)
             self._jobs[number] = records.JobRecord(
                 id=number, kind=job.kind, model=job.model, version=job.version, statement=job.statement,
-                query=job.query, options=dict(job.options), desired=job.desired, state="queued", flink_job_id=None,
+                query=job.query, options=storable(job.options), desired=job.desired, state="queued", flink_job_id=None,
                 progress=None, result=None, error=None, sqlstate=None, attempts=0, created_at=self._now(),
                 started_at=None, ended_at=None)
             return self._jobs[number]
@@ -259,13 +260,13 @@ class MemoryStore:
             if state == "running":
                 found, given = replace(found, error=None, sqlstate=None), given | {"error": None, "sqlstate": None,
                                                                                     "attempts": 0}
-            self._jobs[job] = replace(found, **{name: value for name, value in given.items() if value is not None})
+            self._jobs[job] = replace(found, **{name: storable(value) for name, value in given.items() if value is not None})
 
     def finish_job(self, job: int, state: records.JobEnd, *, result: Mapping[str, Any] | None = None,
                    error: str | None = None, sqlstate: str | None = None) -> None:
         """See Store."""
         with self._change("jobs"):
-            self._jobs[job] = replace(self._not_ended(job), state=state, result=result, error=error,
+            self._jobs[job] = replace(self._not_ended(job), state=state, result=storable(result), error=storable(error),
                                       sqlstate=sqlstate, ended_at=self._now())
 
     def set_desired(self, job: int, desired: records.Desired) -> None:

@@ -22,11 +22,12 @@ class Progress:
     phase: str
     done: int = 0
     total: int = 0
-    metrics: Mapping[str, float] | None = None
+    metrics: Mapping[str, float | str | None] | None = None
 
     def __str__(self) -> str:
         steps = f" {self.done}/{self.total}" if self.total else ""
-        numbers = "".join(f", {name} {value:.4g}" for name, value in (self.metrics or {}).items())
+        # What is no number, as far as JSON goes, says nothing of how far a job is.
+        numbers = "".join(f", {name} {float(value):.4g}" for name, value in (self.metrics or {}).items() if value is not None)
         return f"job {self.job}: {self.phase}{steps}{numbers}"
 
 

@@ -6,16 +6,17 @@ about sockets or Flink: what takes time is a row of ``flinkms.jobs``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from typing_extensions import assert_never
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import LIVE, Column, NewJob, Snapshot
 from flinkms_sql.catalog.store import Store
-from flinkms_sql.deploy.events import Done, Event, Rows
+from flinkms_sql.deploy.events import Done, Event, Notice, Rows
 from flinkms_sql.deploy.flinkcalls import with_functions
 from flinkms_sql.deploy.follow import follow_job
 from flinkms_sql.deploy.options import LEARN_PARALLELISM, configured, system_option
@@ -163,8 +164,10 @@ class Deployer:
         ))
         ended = yield from follow_job(self.store, job.id)
         found = ended.result or {"metrics": {}, "unknown_rows": 0}
+        if not found["metrics"]:
+            yield Notice(message="the query returned no rows: nothing was measured")
         yield Rows(columns=METRIC_COLUMNS, rows=tuple(
-            (name, entry["value"], entry["rows"], found["unknown_rows"], entry["failed_rows"])
+            (name, _measured(entry), entry["rows"], found["unknown_rows"], entry["failed_rows"])
             for name, entry in found["metrics"].items()
         ))
         yield Done(tag="EVALUATE MODEL")
@@ -236,6 +239,11 @@ def _attach_stream(path: Path, statement: ast.CreateTable) -> None:
     elif Stream.open(path).columns != columns:
         raise FlinkmsError(errors.DUPLICATE_TABLE, f'the warehouse holds a stream "{statement.name}" with other columns',
                            hint=f"Remove {path}, or declare its columns.", position=statement.position)
+
+
+def _measured(entry: Mapping[str, Any]) -> float | None:
+    """The value of a metric; None over no rows. JSON holds an infinite one as text."""
+    return None if entry["value"] is None else float(entry["value"])
 
 
 def _columns(columns: tuple[ast.Column, ...]) -> tuple[Column, ...]:
