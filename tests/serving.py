@@ -111,7 +111,7 @@ class Deployer:
                 case EvaluateModel():
                     yield Rows(columns=plan.columns, rows=(("rmse", 0.875, 100, 0, 0), ("mae", 0.67, 100, 0, 0)))
                     yield Done(tag="EVALUATE MODEL")
-                case DropModel(name="broken"):
+                case DropModel(names=("broken",)):
                     raise RuntimeError("a bug")
                 case _:
                     yield Progress(job=1, phase="first")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 
@@ -50,11 +52,11 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
         connection.execute("CREATE SCHEMA public")
 
 
-def model(store: Store, name: str = "rec") -> None:
+def model(store: Store, name: str = "rec", tables: Sequence[str] = ()) -> None:
     store.create_model(name=name, algorithm="als", inputs=(Column(name="user_id", type=SqlType.BIGINT),
                                                           Column(name="item_id", type=SqlType.BIGINT)),
                        outputs=(Column(name="rating", type=SqlType.DOUBLE),), options={"factors": "32"},
-                       training_query="SELECT 1", definition="CREATE MODEL …", recommends=True)
+                       training_query="SELECT 1", definition="CREATE MODEL …", recommends=True, tables=tables)
 
 
 def table(store: Store, name: str = "ratings") -> None:
@@ -98,8 +100,8 @@ def test_names_are_taken_once_and_free_after_a_drop(store: Store) -> None:
     with refused(errors.DUPLICATE_OBJECT):
         model(store)
     publish(store)
-    store.drop_table("ratings")
-    store.drop_model("rec")
+    store.drop_tables(["ratings"])
+    store.drop_models(["rec"])
     found = store.snapshot()
     assert not (found.tables or found.models or found.versions or found.aliases or found.history)
     table(store)
@@ -110,7 +112,7 @@ def test_unknown_names_are_42704(store: Store) -> None:
     model(store)
     publish(store)
     at = store.versions("rec")[0].published_at
-    for call in (lambda: store.drop_table("no"), lambda: store.drop_model("no"), lambda: store.versions("no"),
+    for call in (lambda: store.drop_models(["no"]), lambda: store.versions("no"),
                  lambda: store.begin_version("no", directory="/x", options={}), lambda: store.version("rec", 9),
                  lambda: store.publish_version("no", 1, OUTCOME), lambda: store.publish_version("rec", 9, OUTCOME),
                  lambda: store.fail_version("rec", 9, "x"), lambda: store.set_alias("rec", "canary", 9),
@@ -226,12 +228,14 @@ def test_the_generation_grows_with_every_change_of_the_catalog_only(store: Store
     model(store)
     seen = [store.snapshot().generation]
     for change in (lambda: table(store), lambda: publish(store), lambda: store.set_alias("rec", "canary", 1),
-                   lambda: store.drop_alias("rec", "canary"), lambda: store.drop_model("rec")):
+                   lambda: store.drop_alias("rec", "canary"), lambda: store.drop_models(["rec"])):
         change()
         seen.append(store.snapshot().generation)
     assert seen == sorted(set(seen))
+    model(store)
+    before = store.snapshot().generation
     job(store)
-    assert store.snapshot().generation == seen[-1]
+    assert store.snapshot().generation == before
 
 
 def test_a_job_goes_from_queued_to_its_end(store: Store) -> None:
@@ -285,7 +289,7 @@ def test_a_model_has_one_standing_learner(store: Store) -> None:
     store.claim_job()
     store.finish_job(second, "failed", error="table is gone", sqlstate="42P01")
     third = enqueue()
-    store.drop_model("rec")
+    store.drop_models(["rec"])
     assert store.job(third).state == "canceled"
 
 
@@ -306,7 +310,7 @@ def test_what_a_version_has_learned_is_recorded_with_it(store: Store) -> None:
     assert store.learning("rec", 2) == Learning()
     with refused(errors.UNDEFINED_OBJECT):
         store.learning("rec", 3)
-    store.drop_model("rec")
+    store.drop_models(["rec"])
     model(store)
     publish(store)
     assert store.learning("rec", 1) == Learning()
@@ -347,6 +351,7 @@ def test_whatever_a_job_says_and_ends_with_can_be_recorded(store: Store) -> None
 
 
 def test_jobs_are_claimed_in_order_and_once(store: Store) -> None:
+    model(store)
     numbers = [job(store) for _ in range(6)]
     store.set_desired(numbers[2], "canceled")
     assert store.job(numbers[2]).state == "canceled"
@@ -365,6 +370,7 @@ def test_jobs_are_claimed_in_order_and_once(store: Store) -> None:
 
 
 def test_jobs_are_listed_by_state_and_model(store: Store) -> None:
+    model(store)
     numbers = [job(store), job(store, desired="running"), store.enqueue_job(
         NewJob(kind="insert", statement="INSERT", query="SELECT 1")).id]
     store.claim_job()
@@ -378,7 +384,7 @@ def test_dropping_a_model_asks_its_jobs_to_end(store: Store) -> None:
     running, queued = job(store, desired="running"), job(store)
     store.claim_job()
     store.update_job(running, state="running")
-    store.drop_model("rec")
+    store.drop_models(["rec"])
     assert (store.job(running).state, store.job(running).desired) == ("running", "canceled")
     assert store.job(queued).state == "canceled"
 
@@ -399,15 +405,29 @@ def test_metrics_are_kept_in_order(store: Store) -> None:
 
 
 def test_a_change_is_told_of_and_only_once(store: Store) -> None:
-    store.wait_for_change(["catalog", "jobs"], 0.01)
+    every, jobs = store.watch(["catalog", "jobs"]), store.watch(["jobs"])
     model(store)
-    assert store.wait_for_change(["catalog", "jobs"], 5) == {"catalog"}
+    assert every.wait(5) == {"catalog"}
     job(store)
-    assert store.wait_for_change(["jobs"], 5) == {"jobs"}
+    assert every.wait(5) == {"jobs"}
     assert store.claim_job() is not None
-    assert store.wait_for_change(["jobs"], 5) == {"jobs"}
+    assert every.wait(5) == {"jobs"}
     assert store.claim_job() is None
-    assert store.wait_for_change(["catalog", "jobs"], 0.05) == set()
+    assert every.wait(0.05) == set()
+    # What one watch was told of is news to the other.
+    assert jobs.wait(5) == {"jobs"}
+    assert jobs.wait(0.05) == set()
+
+
+def test_all_who_wait_are_woken_by_one_change(store: Store) -> None:
+    model(store)
+    watches = [store.watch(["jobs"]) for _ in range(20)]
+    began = time.monotonic()
+    with ThreadPoolExecutor(len(watches)) as pool:
+        told = [pool.submit(watch.wait, 20) for watch in watches]
+        job(store)
+        assert [one.result() for one in told] == [{"jobs"}] * len(watches)
+    assert time.monotonic() - began < 10
 
 
 def test_a_refused_change_leaves_nothing(store: Store) -> None:

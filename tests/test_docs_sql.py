@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 from flinkms_sql.deploy.options import SYSTEM_OPTIONS
+from flinkms_sql.deploy.script import with_statement
 from flinkms_sql.engine.execute import SERIES_ROWS_MAX
 from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.bind import K_DEFAULT
 from flinkms_sql.query.lexer import split
-from flinkms_sql.query.plan import LOOKUP_ROWS_MAX, DeployPlan, Plan, RelayPlan
+from flinkms_sql.query.plan import LOOKUP_ROWS_MAX, DeployPlan, RelayPlan
 from flinkms_sql.query.scopes import MODEL_FUNCTIONS
-from flinkms_sql.query.signatures import Catalog, ModelSignature, TableSignature
-from flinkms_sql.query.statements.statement import CreateModel, CreateTable
+from flinkms_sql.query.signatures import Catalog
+from flinkms_sql.query.statements.statement import DropModel, DropTable
 from flinkms_sql.types import SqlType
 
 TEXT = (Path(__file__).parent.parent / "docs" / "sql.md").read_text(encoding="utf-8")
 EXAMPLES = [statement.text for block in re.findall(r"```sql\n(.*?)```", TEXT, re.DOTALL) for statement in split(block)]
-
-
-def declared(catalog: Catalog, plan: Plan) -> Catalog:
-    """The catalog after a statement."""
-    match plan:
-        case DeployPlan(statement=CreateTable() as table):
-            kind = "stream" if table.options["connector"] == "flinkms" else "flink"
-            columns = tuple((column.name, column.type) for column in table.columns)
-            signature = TableSignature(name=table.name, kind=kind, columns=columns)
-            return replace(catalog, table_signatures=(*catalog.table_signatures, signature))
-        case DeployPlan(statement=CreateModel() as model):
-            found = ModelSignature(
-                name=model.name,
-                algorithm=model.algorithm,
-                inputs=tuple((column.name, column.type) for column in model.inputs),
-                outputs=tuple((column.name, column.type) for column in model.outputs),
-                recommends=model.algorithm == "als",
-            )
-            return replace(catalog, model_signatures=(*catalog.model_signatures, found))
-    return catalog
 
 
 def test_examples_are_planned() -> None:
@@ -46,7 +26,9 @@ def test_examples_are_planned() -> None:
     relayed = []
     for text in EXAMPLES:
         plan = analyze(text, catalog)
-        catalog = declared(catalog, plan)
+        # Later examples use what earlier ones drop.
+        if isinstance(plan, DeployPlan) and not isinstance(plan.statement, DropModel | DropTable):
+            catalog = with_statement(catalog, plan.statement)
         if isinstance(plan, RelayPlan):
             relayed.append(text)
     assert len(EXAMPLES) >= 40

@@ -7,8 +7,8 @@ between threads, and a registry changes seldom.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 
 import psycopg
@@ -18,6 +18,7 @@ from psycopg.types.json import set_json_dumps
 from psycopg.types.string import StrDumperUnknown
 
 from flinkms_sql import errors, sqlfiles
+from flinkms_sql.catalog.records import still_held
 from flinkms_sql.catalog.storable import dumps, storable_text
 from flinkms_sql.errors import FlinkmsError
 
@@ -25,6 +26,8 @@ CONNECT_TIMEOUT_S = 10
 """Seconds to wait for PostgreSQL: it accepts within one even while it recovers."""
 
 Connection = psycopg.Connection[dict[str, object]]
+
+_SCHEMA = sqlfiles.queries("catalog/schema")
 
 
 class _TextDumper(StrDumperUnknown):
@@ -81,8 +84,22 @@ class Database:
         in commit order, and no two of them deadlock.
         """
         with self.transaction() as connection:
-            row = connection.execute(sqlfiles.queries("catalog/schema")["change_lock"]).fetchone()
+            row = connection.execute(_SCHEMA["change_lock"]).fetchone()
             yield connection, row["at"]
+
+    @contextmanager
+    def exclusive(self, *, wait_s: float, on_wait: Callable[[], None]) -> Iterator[None]:
+        """See store.Store. The lock is held by a connection of its own: it goes when its holder does, however he ends."""
+        with closing(self.connect()) as connection:
+            with translated():
+                if not connection.execute(_SCHEMA["try_exclusive"]).fetchone()["held"]:
+                    on_wait()
+                    connection.execute(_SCHEMA["lock_timeout"], {"timeout": f"{round(wait_s * 1000)}ms"})
+                    try:
+                        connection.execute(_SCHEMA["exclusive"])
+                    except psycopg.errors.LockNotAvailable as error:
+                        raise still_held(wait_s) from error
+            yield
 
     def _begin(self) -> Connection:
         # BEGIN has no effect that a second one could repeat: a connection that a restart of PostgreSQL broke is

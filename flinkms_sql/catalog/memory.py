@@ -15,9 +15,10 @@ from types import MappingProxyType
 from typing import Any
 
 from flinkms_sql.catalog import records
+from flinkms_sql.catalog.dependents import Removal, refuse_dependents, removal
 from flinkms_sql.catalog.records import LIVE
 from flinkms_sql.catalog.storable import storable
-from flinkms_sql.catalog.store import Channel
+from flinkms_sql.catalog.watch import CHANNELS, Channel, Watch
 
 
 def _now() -> datetime:
@@ -30,8 +31,8 @@ class MemoryStore:
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
         self._now = now
         self._changed = threading.Condition()
-        self._marks = {"catalog": 0, "jobs": 0}
-        self._seen = dict(self._marks)
+        self._exclusive = threading.Lock()
+        self._marks: dict[Channel, int] = dict.fromkeys(CHANNELS, 0)
         self._tables: dict[str, records.TableRecord] = {}
         self._models: dict[str, records.ModelRecord] = {}
         self._versions: dict[tuple[str, int], records.VersionRecord] = {}
@@ -60,22 +61,32 @@ class MemoryStore:
                                                      created_at=self._now())
             return self._tables[name]
 
-    def drop_table(self, name: str) -> None:
+    def drop_tables(self, names: Sequence[str], *, cascade: bool = False, missing_ok: bool = False) -> Removal:
         """See Store."""
-        with self._change("catalog"):
-            if self._tables.pop(name, None) is None:
-                raise records.unknown("table", name)
+        with self._change("catalog", "jobs"):
+            missing = [name for name in names if name not in self._tables]
+            if missing and not missing_ok:
+                raise records.no_table(missing[0])
+            found = removal(names, (), self._models.values(), self._jobs.values(), missing)
+            if not cascade:
+                refuse_dependents("table", names, found.dependents)
+            self._remove(found)
+            for name in names:
+                self._tables.pop(name, None)
+            return found
 
     def create_model(self, *, name: str, algorithm: str, inputs: Sequence[records.Column],
                      outputs: Sequence[records.Column], options: Mapping[str, str], training_query: str | None,
-                     definition: str, recommends: bool) -> records.ModelRecord:
+                     definition: str, recommends: bool, tables: Sequence[str] = ()) -> records.ModelRecord:
         """See Store."""
         with self._change("catalog"):
+            self._check_tables(tables)
             if name in self._models:
                 raise records.duplicate("model", name)
             self._models[name] = records.ModelRecord(
                 name=name, algorithm=algorithm, inputs=tuple(inputs), outputs=tuple(outputs), options=dict(options),
-                training_query=training_query, definition=definition, recommends=recommends, created_at=self._now())
+                training_query=training_query, definition=definition, recommends=recommends, tables=tuple(tables),
+                created_at=self._now())
             return self._models[name]
 
     def set_model_options(self, model: str, options: Mapping[str, str]) -> None:
@@ -84,18 +95,28 @@ class MemoryStore:
             self._check_model(model)
             self._models[model] = replace(self._models[model], options=dict(options))
 
-    def drop_model(self, name: str) -> None:
+    def drop_models(self, names: Sequence[str], *, cascade: bool = False, missing_ok: bool = False) -> Removal:
         """See Store."""
         with self._change("catalog", "jobs"):
-            self._check_model(name)
+            missing = [name for name in names if name not in self._models]
+            if missing and not missing_ok:
+                raise records.unknown("model", missing[0])
+            known = [name for name in names if name in self._models]
+            found = removal((), known, self._models.values(), self._jobs.values(), missing)
+            if not cascade:
+                refuse_dependents("model", names, found.dependents)
+            self._remove(found)
+            return found
+
+    def _remove(self, found: Removal) -> None:
+        for job in found.jobs:
+            self._set_desired(self._jobs[job], "canceled")
+        for name in found.models:
             del self._models[name]
             for held in (self._versions, self._aliases, self._history, self._learning):
                 for key in [key for key in held if key[0] == name]:
                     del held[key]
-            self._metrics = [metric for metric in self._metrics if metric.measured.model != name]
-            for job in self._jobs.values():
-                if job.model == name and job.state not in records.ENDED:
-                    self._set_desired(job, "canceled")
+        self._metrics = [metric for metric in self._metrics if metric.measured.model not in found.models]
 
     def begin_version(self, model: str, *, directory: str, options: Mapping[str, str]) -> records.VersionRecord:
         """See Store."""
@@ -225,6 +246,9 @@ class MemoryStore:
     def enqueue_job(self, job: records.NewJob) -> records.JobRecord:
         """See Store."""
         with self._change("jobs"):
+            self._check_tables(job.tables)
+            for model in job.models:
+                self._check_model(model)
             if job.kind == "learn" and job.desired == "running":
                 for held in self._jobs.values():
                     if (held.kind, held.model, held.desired) == ("learn", job.model, "running") and \
@@ -302,13 +326,21 @@ class MemoryStore:
             return sorted((metric for metric in self._metrics if metric.measured.model == model),
                           key=lambda metric: (metric.measured_at, metric.measured.metric))
 
-    def wait_for_change(self, channels: Sequence[Channel], timeout_s: float) -> set[Channel]:
+    def watch(self, channels: Sequence[Channel]) -> Watch:
         """See Store."""
-        with self._changed:
-            self._changed.wait_for(lambda: any(self._marks[name] != self._seen[name] for name in channels), timeout_s)
-            changed = {name for name in channels if self._marks[name] != self._seen[name]}
-            self._seen.update(self._marks)
-            return changed
+        return Watch(self._changed, self._marks, channels)
+
+    @contextmanager
+    def exclusive(self, *, wait_s: float, on_wait: Callable[[], None]) -> Iterator[None]:
+        """See Store."""
+        if not self._exclusive.acquire(blocking=False):
+            on_wait()
+            if not self._exclusive.acquire(timeout=wait_s):
+                raise records.still_held(wait_s)
+        try:
+            yield
+        finally:
+            self._exclusive.release()
 
     @contextmanager
     def _change(self, *channels: Channel) -> Iterator[None]:
@@ -318,6 +350,11 @@ class MemoryStore:
             for channel in channels:
                 self._marks[channel] += 1
             self._changed.notify_all()
+
+    def _check_tables(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name not in self._tables:
+                raise records.no_table(name)
 
     def _check_model(self, model: str) -> None:
         if model not in self._models:

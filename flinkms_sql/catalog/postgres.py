@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -19,9 +18,11 @@ from psycopg.types.json import Jsonb
 
 from flinkms_sql import errors, sqlfiles
 from flinkms_sql.catalog import records, rows, shadows
-from flinkms_sql.catalog.connection import Connection, Database, translated
+from flinkms_sql.catalog.connection import Connection, Database
+from flinkms_sql.catalog.dependents import Removal, refuse_dependents
 from flinkms_sql.catalog.records import LIVE
-from flinkms_sql.catalog.store import Channel
+from flinkms_sql.catalog.removing import check_tables, removal_of, remove
+from flinkms_sql.catalog.watch import Channel, Listener, Watch
 from flinkms_sql.errors import FlinkmsError
 
 _SCHEMA = sqlfiles.queries("catalog/schema")
@@ -37,8 +38,7 @@ class PostgresStore:
 
     def __init__(self, dsn: str) -> None:
         self._database = Database(dsn)
-        self._listener: Connection | None = None
-        self._listener_lock = threading.Lock()
+        self._listener = Listener(self._database.connect)
 
     def migrate(self) -> list[str]:
         """See Store."""
@@ -64,10 +64,7 @@ class PostgresStore:
     def close(self) -> None:
         """See Store."""
         self._database.close()
-        with self._listener_lock:
-            if self._listener is not None:
-                self._listener.close()
-            self._listener = None
+        self._listener.close()
 
     def create_table(self, *, name: str, kind: records.TableKind, columns: Sequence[records.Column],
                      options: Mapping[str, str], definition: str, path: str | None) -> records.TableRecord:
@@ -79,21 +76,32 @@ class PostgresStore:
             shadows.create_table(connection, record)
         return record
 
-    def drop_table(self, name: str) -> None:
-        """See Store; 2BP01 while a view uses the shadow."""
+    def drop_tables(self, names: Sequence[str], *, cascade: bool = False, missing_ok: bool = False) -> Removal:
+        """See Store; 2BP01 also while a view of PostgreSQL's uses the shadow."""
         with self._database.change() as (connection, _):
-            if connection.execute(_TABLES["delete"], {"name": name}).rowcount == 0:
-                raise records.unknown("table", name)
-            shadows.drop_table(connection, name)
+            known = {row["name"] for row in connection.execute(_TABLES["list"])}
+            missing = [name for name in names if name not in known]
+            if missing and not missing_ok:
+                raise records.no_table(missing[0])
+            found = removal_of(connection, names, (), missing)
+            if not cascade:
+                refuse_dependents("table", names, found.dependents)
+            remove(connection, found)
+            for name in names:
+                connection.execute(_TABLES["delete"], {"name": name})
+                shadows.drop_table(connection, name)
+        return found
 
     def create_model(self, *, name: str, algorithm: str, inputs: Sequence[records.Column],
                      outputs: Sequence[records.Column], options: Mapping[str, str], training_query: str | None,
-                     definition: str, recommends: bool) -> records.ModelRecord:
+                     definition: str, recommends: bool, tables: Sequence[str] = ()) -> records.ModelRecord:
         """See Store."""
         parameters = {"name": name, "algorithm": algorithm, "inputs": rows.columns_json(inputs),
                       "outputs": rows.columns_json(outputs), "options": Jsonb(dict(options)),
-                      "training_query": training_query, "definition": definition, "recommends": recommends}
+                      "training_query": training_query, "definition": definition, "recommends": recommends,
+                      "tables": Jsonb(list(tables))}
         with self._database.change() as (connection, _):
+            check_tables(connection, tables)
             record = rows.model(_insert(connection, _MODELS["insert"], parameters, "model"))
             shadows.sync_stubs(connection, map(rows.model, connection.execute(_MODELS["list"])))
         return record
@@ -104,13 +112,18 @@ class PostgresStore:
             if connection.execute(_MODELS["set_options"], {"model": model, "options": Jsonb(dict(options))}).rowcount == 0:
                 raise records.unknown("model", model)
 
-    def drop_model(self, name: str) -> None:
+    def drop_models(self, names: Sequence[str], *, cascade: bool = False, missing_ok: bool = False) -> Removal:
         """See Store."""
         with self._database.change() as (connection, _):
-            if connection.execute(_MODELS["delete"], {"model": name}).rowcount == 0:
-                raise records.unknown("model", name)
-            connection.execute(_JOBS["cancel_of_model"], {"model": name})
-            shadows.sync_stubs(connection, map(rows.model, connection.execute(_MODELS["list"])))
+            known = {row["name"] for row in connection.execute(_MODELS["list"])}
+            missing = [name for name in names if name not in known]
+            if missing and not missing_ok:
+                raise records.unknown("model", missing[0])
+            found = removal_of(connection, (), [name for name in names if name in known], missing)
+            if not cascade:
+                refuse_dependents("model", names, found.dependents)
+            remove(connection, found)
+        return found
 
     def begin_version(self, model: str, *, directory: str, options: Mapping[str, str]) -> records.VersionRecord:
         """See Store."""
@@ -237,7 +250,11 @@ class PostgresStore:
 
     def enqueue_job(self, job: records.NewJob) -> records.JobRecord:
         """See Store."""
-        with self._database.transaction() as connection:
+        # A change: what a job works with cannot go while the job comes.
+        with self._database.change() as (connection, _):
+            check_tables(connection, job.tables)
+            for model in job.models:
+                _check_model(connection, model)
             try:
                 with connection.transaction():
                     return rows.job(connection.execute(_JOBS["insert"], rows.job_parameters(job)).fetchone())
@@ -294,19 +311,13 @@ class PostgresStore:
             _check_model(connection, model)
             return [rows.metric(row) for row in connection.execute(_MODELS["list_metrics"], {"model": model})]
 
-    def wait_for_change(self, channels: Sequence[Channel], timeout_s: float) -> set[Channel]:
-        """See Store; listens on a connection of its own, so that waiting holds nothing up."""
-        with self._listener_lock, translated():
-            if self._listener is None or self._listener.closed:
-                self._listener = self._database.connect()
-                self._listener.execute(_SCHEMA["listen_catalog"])
-                self._listener.execute(_SCHEMA["listen_jobs"])
-            changed: set[Channel] = set()
-            until = time.monotonic() + timeout_s
-            while not changed and (left := until - time.monotonic()) > 0:
-                for notify in self._listener.notifies(timeout=left, stop_after=1):
-                    changed |= {channel for channel in channels if notify.channel == f"flinkms_{channel}"}
-            return changed
+    def watch(self, channels: Sequence[Channel]) -> Watch:
+        """See Store; all watches of a store share one connection."""
+        return self._listener.watch(channels)
+
+    def exclusive(self, *, wait_s: float, on_wait: Callable[[], None]) -> AbstractContextManager[None]:
+        """See Store."""
+        return self._database.exclusive(wait_s=wait_s, on_wait=on_wait)
 
     def _change_job(self, job: int, statement: str, parameters: Mapping[str, Any]) -> None:
         with self._database.transaction() as connection:

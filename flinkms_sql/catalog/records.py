@@ -28,6 +28,10 @@ ENDED: tuple[JobEnd, ...] = ("finished", "failed", "canceled")
 """States a job does not leave."""
 
 
+OPEN: tuple[JobState, ...] = ("queued", "starting", "running", "restarting")
+"""The other states."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """A declared column: of a table, or of a model's INPUT or OUTPUT list."""
@@ -51,7 +55,10 @@ class TableRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
-    """A declared model; ``recommends`` says whether recommend() and similar() apply to it."""
+    """A declared model; ``recommends`` says whether recommend() and similar() apply to it.
+
+    ``tables`` are the Flink tables that the training query reads.
+    """
 
     name: str
     algorithm: str
@@ -61,6 +68,7 @@ class ModelRecord:
     training_query: str | None
     definition: str
     recommends: bool
+    tables: tuple[str, ...]
     created_at: datetime
 
     def __post_init__(self) -> None:
@@ -165,6 +173,17 @@ class NewJob:
     version: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     desired: Desired = "finished"
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that the job reads and writes: they must exist."""
+        return (*self.options.get("tables", ()), *self.options.get("targets", ()))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that the job works for or asks: they must exist."""
+        called = tuple(call["model"] for call in self.options.get("calls", ()))
+        return called if self.model is None else (self.model, *called)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +319,12 @@ def unknown(kind: str, name: str, model: str | None = None) -> FlinkmsError:
     return FlinkmsError(errors.UNDEFINED_OBJECT, f'{kind} "{name}"{place} does not exist')
 
 
+def no_table(name: str) -> FlinkmsError:
+    """The error for a table that is not in the registry."""
+    return FlinkmsError(errors.UNDEFINED_TABLE, f'Flink table "{name}" does not exist',
+                        hint="CREATE TABLE … WITH ('connector' = …) declares one.")
+
+
 def duplicate(kind: str, name: str) -> FlinkmsError:
     """The error for a name that is taken."""
     return FlinkmsError(errors.DUPLICATE_OBJECT, f'{kind} "{name}" already exists')
@@ -333,6 +358,12 @@ def has_learner(model: str, job: int) -> FlinkmsError:
 def goes_live(model: str, version: int, live: int | None, history: Sequence[AliasChange]) -> bool:
     """Whether a version that was trained is to become live: not when a newer one is, nor when it was live before."""
     return not (live is not None and live > version) and all(change.version != version for change in history)
+
+
+def still_held(wait_s: float) -> FlinkmsError:
+    """The error for a wait for another who applies."""
+    return FlinkmsError(errors.LOCK_NOT_AVAILABLE, f"another apply has not ended within {wait_s:.0f} s",
+                        hint="SHOW JOBS shows what it waits for.")
 
 
 def job_ended(job: JobRecord) -> FlinkmsError:

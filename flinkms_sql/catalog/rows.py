@@ -57,7 +57,7 @@ def model(row: Row) -> ModelRecord:
     return ModelRecord(name=row["name"], algorithm=row["algorithm"], inputs=columns_of(row["inputs"]),
                        outputs=columns_of(row["outputs"]), options=row["options"],
                        training_query=row["training_query"], definition=row["definition"],
-                       recommends=row["recommends"], created_at=row["created_at"])
+                       recommends=row["recommends"], tables=tuple(row["tables"]), created_at=row["created_at"])
 
 
 def version(row: Row) -> VersionRecord:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from flinkms_sql import sqlfiles
+from flinkms_sql import errors, sqlfiles
 from flinkms_sql.catalog.records import ModelRecord, TableRecord
+from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.types import BY_OID, SqlType
 
 COMMENTS = {"stream": "flinkms stream", "flink": "flinkms table: lives in Flink"}
@@ -59,8 +60,13 @@ def create_table(connection: psycopg.Connection, record: TableRecord) -> None:
 
 
 def drop_table(connection: psycopg.Connection, name: str) -> None:
-    """Drop the empty table. Raises psycopg's DependentObjectsStillExist when views use it."""
-    connection.execute(_template("drop_table").format(table=sql.Identifier(name)))
+    """Drop the empty table. Raises 2BP01 when views use it: they are PostgreSQL's, and not ours to drop."""
+    try:
+        connection.execute(_template("drop_table").format(table=sql.Identifier(name)))
+    except psycopg.errors.DependentObjectsStillExist as error:
+        raise FlinkmsError(errors.DEPENDENT_OBJECTS_STILL_EXIST,
+                           f"cannot drop table {name} because objects of PostgreSQL's depend on it",
+                           detail=error.diag.message_detail, hint="Drop them first: CASCADE does not reach them.") from error
 
 
 def sync_stubs(connection: psycopg.Connection, models: Iterable[ModelRecord]) -> None:

@@ -6,10 +6,12 @@ Unknown names raise FlinkmsError 42704, taken ones 42710, operations at the wron
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from flinkms_sql.catalog.dependents import Removal
 from flinkms_sql.catalog.records import (
     LIVE,
     Column,
@@ -30,9 +32,7 @@ from flinkms_sql.catalog.records import (
     TrainingOutcome,
     VersionRecord,
 )
-
-Channel = Literal["catalog", "jobs"]
-"""What changed: tables, models, versions or aliases; or jobs (their progress included)."""
+from flinkms_sql.catalog.watch import Channel, Watch
 
 
 class Store(Protocol):
@@ -48,19 +48,26 @@ class Store(Protocol):
                      definition: str, path: str | None) -> TableRecord:
         """Declare a stream or Flink table, and its shadow."""
 
-    def drop_table(self, name: str) -> None:
-        """Forget a table and its shadow; files stay."""
+    def drop_tables(self, names: Sequence[str], *, cascade: bool = False, missing_ok: bool = False) -> Removal:
+        """Forget tables and their shadows, in one change; files stay.
+
+        Raises 2BP01 when a model's training query or a job that has not ended works with one of them; with ``cascade``
+        those go too. Raises 42P01 for unknown names, unless they may be missing.
+        """
 
     def create_model(self, *, name: str, algorithm: str, inputs: Sequence[Column], outputs: Sequence[Column],
                      options: Mapping[str, str], training_query: str | None, definition: str,
-                     recommends: bool) -> ModelRecord:
-        """Declare a model, and the stub functions of its signature."""
+                     recommends: bool, tables: Sequence[str] = ()) -> ModelRecord:
+        """Declare a model, and the stub functions of its signature. Raises 42P01 when one of ``tables`` is unknown."""
 
     def set_model_options(self, model: str, options: Mapping[str, str]) -> None:
         """Replace the options of a model; versions trained from now on have them."""
 
-    def drop_model(self, name: str) -> None:
-        """Forget a model with its versions, aliases, history and metrics, and ask its jobs to end; files stay."""
+    def drop_models(self, names: Sequence[str], *, cascade: bool = False, missing_ok: bool = False) -> Removal:
+        """Forget models with their versions, aliases, history and metrics, and ask their jobs to end; files stay.
+
+        Raises 2BP01 when a job that has not ended asks one of them; with ``cascade`` it is told to end too.
+        """
 
     def begin_version(self, model: str, *, directory: str, options: Mapping[str, str]) -> VersionRecord:
         """Take the next version number; state training, path ``<directory>/v<number>``."""
@@ -115,7 +122,7 @@ class Store(Protocol):
         """Tables, models, ready versions, aliases and their history as of one moment."""
 
     def enqueue_job(self, job: NewJob) -> JobRecord:
-        """Add a job in state queued. Raises 55006 for a second standing job that would teach a model."""
+        """Add a job in state queued. Raises 42704 and 42P01 when what it works with does not exist, 55006 for a second standing job that would teach a model."""
 
     def claim_job(self) -> JobRecord | None:
         """Take the oldest queued job that is not to be canceled: queued -> starting. No two callers get the same."""
@@ -148,5 +155,11 @@ class Store(Protocol):
     def metrics(self, model: str) -> list[MetricRecord]:
         """Measurements of a model, oldest first."""
 
-    def wait_for_change(self, channels: Sequence[Channel], timeout_s: float) -> set[Channel]:
-        """Which of the channels changed since the last call, or the first call's start; empty after the timeout."""
+    def watch(self, channels: Sequence[Channel]) -> Watch:
+        """A watch of one's own over channels: no change from now on is missed, nor taken from another watch."""
+
+    def exclusive(self, *, wait_s: float, on_wait: Callable[[], None]) -> AbstractContextManager[None]:
+        """The right to apply a deployment file: one at a time has it, and loses it by ending, in whatever way.
+
+        ``on_wait`` is called once when another has it. Raises 55P03 when he still has it after ``wait_s``.
+        """

@@ -9,7 +9,6 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -20,14 +19,9 @@ from flinkms_sql import errors
 from flinkms_sql.app import open_deployer
 from flinkms_sql.deploy.events import Done, Notice, Progress, Rows
 from flinkms_sql.deploy.execute import Deployer
-from flinkms_sql.deploy.stages import Given, Stage, stages
+from flinkms_sql.deploy.script import applying
+from flinkms_sql.deploy.stages import SIGNS, Stage
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.query.analyze import analyze
-from flinkms_sql.query.plan import DeployPlan
-from flinkms_sql.query.script import read_script
-from flinkms_sql.query.signatures import Catalog, TableSignature
-from flinkms_sql.query.statements import statement as ast
-from flinkms_sql.serving.views import catalog_of
 from flinkms_sql.settings import Settings
 
 
@@ -40,8 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Carry the file out, with progress; what is already true is left alone."""
-    with open_deployer(settings) as deployer:
-        apply_stages(read_stages(arguments.file, variables(arguments.variables), deployer), deployer)
+    text, values = read_file(arguments.file), variables(arguments.variables)
+    with open_deployer(settings) as deployer, applying(deployer.store, text, values, on_wait=say_waiting) as found:
+        apply_stages(found, deployer)
     return 0
 
 
@@ -56,32 +51,17 @@ def variables(given: list[str]) -> Mapping[str, str]:
     return chosen
 
 
-def read_stages(file: Path, values: Mapping[str, str], deployer: Deployer) -> list[Stage]:
-    """The stages of a deployment file against what is registered now. Errors name the file's line."""
+def read_file(file: Path) -> str:
+    """The text of a deployment file. Raises FlinkmsError 58030."""
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise FlinkmsError(errors.IO_ERROR, f"could not read {file}: {error.strerror}") from error
-    snapshot = deployer.store.snapshot()
-    catalog, given = catalog_of(snapshot), []
-    for entry in read_script(text, values):
-        plan = analyze(entry.text, catalog)
-        if not isinstance(plan, DeployPlan):
-            raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, f"{file}:{entry.line}: not a deploying statement",
-                               hint="Run relational statements through psql; see docs/sql.md.")
-        given.append(Given(line=entry.line, text=entry.text, statement=plan.statement))
-        catalog = _with(catalog, plan.statement)
-    return stages(given, snapshot, deployer.store.jobs())
 
 
-def _with(catalog: Catalog, statement: ast.Deploying) -> Catalog:
-    """The catalog as it is once a statement was carried out: later statements of the file may name what it declares."""
-    if not isinstance(statement, ast.CreateTable) or catalog.table(statement.name) is not None:
-        return catalog
-    kind = "stream" if statement.options.get("connector") == "flinkms" else "flink"
-    table = TableSignature(name=statement.name, kind=kind,
-                           columns=tuple((column.name, column.type) for column in statement.columns))
-    return replace(catalog, table_signatures=(*catalog.table_signatures, table))
+def say_waiting() -> None:
+    """Tell whoever applies that he is not the only one."""
+    print("waiting for another apply", flush=True)
 
 
 def apply_stages(found: list[Stage], deployer: Deployer) -> None:
@@ -102,5 +82,5 @@ def apply_stages(found: list[Stage], deployer: Deployer) -> None:
                         for row in event.rows:
                             console.print(*row)
                     case Done():
-                        sign = "+" if event.changed else "="
+                        sign = SIGNS.get(stage.action, "+") if event.changed else "="
                         console.print(f"{sign} {stage.what}", highlight=False)

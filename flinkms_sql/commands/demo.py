@@ -21,8 +21,9 @@ from rich.console import Console
 
 from flinkms_sql import errors, sqlfiles
 from flinkms_sql.app import open_deployer
-from flinkms_sql.commands.apply import apply_stages, read_stages
+from flinkms_sql.commands.apply import apply_stages, read_file, say_waiting
 from flinkms_sql.commands.demo_data import prepare_diagnoses, prepare_ratings
+from flinkms_sql.deploy.script import applying, plan_script
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.runtime.flink import free_ports
 from flinkms_sql.server.client import connect
@@ -81,12 +82,13 @@ def deploy(settings: Settings, example: str, values: dict[str, str]) -> None:
     with open_deployer(settings) as deployer, resources.as_file(
         resources.files("sql").joinpath(f"examples/{example}.sql")
     ) as file:
-        found = read_stages(file, values, deployer)
-        for stage in found:
+        text = read_file(file)
+        for stage in plan_script(deployer.store, text, values):
             console.print(f"  {stage}")
         title("flinkms apply", f"{example}.sql")
         started = time.monotonic()
-        apply_stages(found, deployer)
+        with applying(deployer.store, text, values, on_wait=say_waiting) as found:
+            apply_stages(found, deployer)
         console.print(f"applied in {time.monotonic() - started:.1f} s")
 
 

@@ -6,21 +6,22 @@ about sockets or Flink: what takes time is a row of ``flinkms.jobs``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from typing_extensions import assert_never
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import LIVE, Column, NewJob, Snapshot
+from flinkms_sql.catalog.records import ENDED, LIVE, Column, NewJob, Snapshot, no_table
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.deploy.events import Done, Event, Notice, Rows
 from flinkms_sql.deploy.flinkcalls import with_functions
 from flinkms_sql.deploy.follow import follow_job
 from flinkms_sql.deploy.options import LEARN_PARALLELISM, configured, system_option
-from flinkms_sql.deploy.stages import Stage, standing_job, training_job
+from flinkms_sql.deploy.stages import Stage, scored, standing_learner, training_job
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.stream import Stream, StreamColumn
 from flinkms_sql.query.flinkquery import FlinkQuery
@@ -60,7 +61,7 @@ class Deployer:
         statement, text = stage.given.statement, stage.given.text
         match stage.action, statement:
             case "unchanged", ast.LearnModel():
-                job = standing_job(self.store.jobs(), "learn", statement.query.text, statement.name)
+                job = standing_learner(self.store.jobs(), statement.name)
                 if job is not None:
                     yield from follow_job(self.store, job.id, until="running", cancel=False)
                 yield Done(tag="INSERT INTO MODEL", changed=False)
@@ -71,100 +72,137 @@ class Deployer:
                 if job is not None:
                     yield from follow_job(self.store, job.id, cancel=False)
                 yield Done(tag="CREATE MODEL", changed=False)
+            case "wait", ast.Score():
+                job = scored(self.store.jobs(), text, self.store.snapshot().tables.get(statement.table))
+                if job is not None:
+                    yield from follow_job(self.store, job.id, cancel=False)
+                yield Done(tag="INSERT", changed=False)
+            case "replace", ast.LearnModel():
+                yield from self._replace_learner(statement, text)
             case _:
                 yield from self.execute(statement, text)
 
     def _create_table(self, statement: ast.CreateTable) -> Iterator[Event]:
         if statement.if_not_exists and statement.name in self.store.snapshot().tables:
+            yield Notice(message=f'Flink table "{statement.name}" already exists, skipping')
             yield Done(tag="CREATE TABLE", changed=False)
             return
         path = None
         if statement.options.get("connector") == "flinkms":
             path = Path(statement.options.get("path") or self.warehouse / "streams" / statement.name)
             _attach_stream(path, statement)
-        self.store.create_table(
-            name=statement.name, kind="flink" if path is None else "stream", columns=_columns(statement.columns),
-            options=statement.options, definition=statement.definition, path=None if path is None else str(path),
-        )
+        with at(statement.position):
+            self.store.create_table(
+                name=statement.name, kind="flink" if path is None else "stream", columns=_columns(statement.columns),
+                options=statement.options, definition=statement.definition, path=None if path is None else str(path),
+            )
         yield Done(tag="CREATE TABLE")
 
     def _create_model(self, statement: ast.CreateModel, text: str) -> Iterator[Event]:
         snapshot = self.store.snapshot()
-        known = statement.name in snapshot.models
-        served = (statement.name, LIVE) in snapshot.aliases
-        if served and statement.if_not_exists:
+        left_over = self._is_left_over(statement.name, snapshot)
+        if statement.if_not_exists and statement.name in snapshot.models and not left_over:
+            yield Notice(message=f'model "{statement.name}" already exists, skipping')
             yield Done(tag="CREATE MODEL", changed=False)
             return
         if statement.query is not None:
             _check_tables(snapshot, statement.query)
         model = configured(statement.algorithm, statement.options, [column.type.name for column in statement.inputs],
                            _columns(statement.outputs), statement.position)
-        if served or not known:
-            # A model that was never served is the rest of a statement that did not end: it is taken up again.
+        with at(statement.position):
+            if left_over:
+                self.store.drop_models([statement.name], missing_ok=True)
             self.store.create_model(
                 name=statement.name, algorithm=statement.algorithm, inputs=_columns(statement.inputs),
                 outputs=_columns(statement.outputs), options=statement.options,
                 training_query=statement.query.text if statement.query else None, definition=statement.definition,
                 recommends=hasattr(type(model), "recommend"),
+                tables=_table_names(statement.query) if statement.query else (),
             )
         if statement.query is not None:
             try:
                 yield from self._train(statement.name, statement.query.text, _table_names(statement.query), text)
-            except FlinkmsError as error:
+            except (FlinkmsError, GeneratorExit) as error:
                 # Nothing was ever served under this name: the statement has no effect, and can be repeated. But when
                 # only the registry is out of sight, the training goes on.
-                if error.sqlstate != errors.CONNECTION_FAILURE:
-                    self.store.drop_model(statement.name)
+                if isinstance(error, GeneratorExit) or error.sqlstate != errors.CONNECTION_FAILURE:
+                    self.store.drop_models([statement.name], cascade=True, missing_ok=True)
                 raise
         yield Done(tag="CREATE MODEL")
+
+    def _is_left_over(self, name: str, snapshot: Snapshot) -> bool:
+        """Whether a model is the rest of a CREATE MODEL that came to no end: it trains from a query, and never served."""
+        known = snapshot.models.get(name)
+        return (known is not None and known.training_query is not None and (name, LIVE) not in snapshot.aliases
+                and training_job(self.store.jobs(), name) is None)
 
     def _refresh(self, statement: ast.RefreshModel, text: str) -> Iterator[Event]:
         model = self.store.snapshot().models.get(statement.name)
         if model is None:
             raise _no_model(statement.name, statement.position)
-        trained = [job for job in self.store.jobs(model=statement.name) if job.kind == "train"]
-        if model.training_query is None or not trained:
+        if model.training_query is None:
             raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, f'model "{statement.name}" has no training query',
                                hint="CREATE MODEL … AS SELECT declares one.", position=statement.position)
-        yield from self._train(statement.name, model.training_query, trained[-1].options["tables"], text)
+        yield from self._train(statement.name, model.training_query, model.tables, text)
         yield Done(tag="REFRESH MODEL")
 
-    def _train(self, model: str, query: str, tables: list[str], text: str) -> Iterator[Event]:
+    def _train(self, model: str, query: str, tables: Sequence[str], text: str) -> Iterator[Event]:
         options = self.store.snapshot().models[model].options
         version = self.store.begin_version(model, directory=str(self.warehouse / "models" / model), options=options)
-        job = self.store.enqueue_job(NewJob(kind="train", model=model, version=version.version, statement=text,
-                                            query=query, options={"tables": tables}))
+        try:
+            job = self.store.enqueue_job(NewJob(kind="train", model=model, version=version.version, statement=text,
+                                                query=query, options={"tables": list(tables)}))
+        except FlinkmsError as error:
+            with suppress(FlinkmsError):
+                self.store.fail_version(model, version.version, error.message)
+            raise
         yield from follow_job(self.store, job.id)
 
     def _learn(self, statement: ast.LearnModel, text: str) -> Iterator[Event]:
         snapshot = self.store.snapshot()
         if statement.name not in snapshot.models:
             raise _no_model(statement.name, statement.position)
-        snapshot.by_alias(statement.name)
         _check_tables(snapshot, statement.query)
-        same = standing_job(self.store.jobs(), "learn", statement.query.text, statement.name)
-        if same is not None:
-            raise FlinkmsError(errors.DUPLICATE_OBJECT, f"job {same.id} already learns from this query",
-                               hint=f"STOP JOB {same.id} ends it.", position=statement.position)
-        job = self.store.enqueue_job(NewJob(
-            kind="learn", model=statement.name, statement=text, query=statement.query.text, desired="running",
-            options={"tables": _table_names(statement.query),
-                     "parallelism": system_option(snapshot.models[statement.name].options, LEARN_PARALLELISM)},
-        ))
+        with at(statement.position):
+            snapshot.by_alias(statement.name)
+            job = self.store.enqueue_job(NewJob(
+                kind="learn", model=statement.name, statement=text, query=statement.query.text, desired="running",
+                options={"tables": _table_names(statement.query),
+                         "parallelism": system_option(snapshot.models[statement.name].options, LEARN_PARALLELISM)},
+            ))
         yield from follow_job(self.store, job.id, until="running")
         yield Done(tag=f"INSERT INTO MODEL JOB {job.id}")
 
+    def _replace_learner(self, statement: ast.LearnModel, text: str) -> Iterator[Event]:
+        """Stop the learner of a model, and let another go on from there; if that cannot start, the former one does."""
+        snapshot = self.store.snapshot()
+        _check_tables(snapshot, statement.query)
+        former = standing_learner(self.store.jobs(), statement.name)
+        if former is not None:
+            self.store.set_desired(former.id, "canceled")
+            yield from follow_job(self.store, former.id, until="canceled")
+        try:
+            yield from self._learn(statement, text)
+        except FlinkmsError as error:
+            if former is not None and error.sqlstate != errors.CONNECTION_FAILURE:
+                options = {name: former.options[name] for name in ("tables", "parallelism") if name in former.options}
+                again = self.store.enqueue_job(NewJob(kind="learn", model=former.model, statement=former.statement,
+                                                      query=former.query, desired="running", options=options))
+                yield Notice(message=f"job {again.id} goes on with the query of job {former.id}")
+            raise
+
     def _evaluate(self, statement: ast.EvaluateModel, text: str) -> Iterator[Event]:
         snapshot = self.store.snapshot()
-        version = snapshot.resolve(statement.address).version
         _check_tables(snapshot, statement.query)
-        job = self.store.enqueue_job(NewJob(
-            kind="evaluate", model=statement.address.name, version=version, statement=text, query=statement.query.text,
-            options={"tables": _table_names(statement.query)},
-        ))
+        with at(statement.position):
+            version = snapshot.resolve(statement.address).version
+            job = self.store.enqueue_job(NewJob(
+                kind="evaluate", model=statement.address.name, version=version, statement=text,
+                query=statement.query.text, options={"tables": _table_names(statement.query)},
+            ))
         ended = yield from follow_job(self.store, job.id)
         found = ended.result or {"metrics": {}, "unknown_rows": 0}
-        if not found["metrics"]:
+        if not any(entry["rows"] or entry["failed_rows"] for entry in found["metrics"].values()):
             yield Notice(message="the query returned no rows: nothing was measured")
         yield Rows(columns=METRIC_COLUMNS, rows=tuple(
             (name, _measured(entry), entry["rows"], found["unknown_rows"], entry["failed_rows"])
@@ -175,8 +213,8 @@ class Deployer:
     def _score(self, statement: ast.Score, text: str) -> Iterator[Event]:
         snapshot = self.store.snapshot()
         if statement.table not in snapshot.tables:
-            raise FlinkmsError(errors.UNDEFINED_TABLE, f'Flink table "{statement.table}" does not exist',
-                               position=statement.position)
+            with at(statement.position):
+                raise no_table(statement.table)
         _check_tables(snapshot, statement.query)
         sources = _table_names(statement.query)
         until = "running" if any(snapshot.tables[name].kind == "stream" for name in sources) else "finished"
@@ -189,34 +227,52 @@ class Deployer:
         yield Done(tag=f"INSERT JOB {job.id}")
 
     def _stop(self, statement: ast.StopJob) -> Iterator[Event]:
-        self.store.set_desired(statement.job, "canceled")
-        yield from follow_job(self.store, statement.job, until="canceled")
+        with at(statement.position):
+            job = self.store.job(statement.job)
+        if job.state in ENDED:
+            yield Notice(message=f"job {job.id} has ended already: {job.state}")
+            yield Done(tag="STOP JOB", changed=False)
+            return
+        self.store.set_desired(job.id, "canceled")
+        yield from follow_job(self.store, job.id, until="canceled")
         yield Done(tag="STOP JOB")
 
     def _change(self, statement: ast.Deploying) -> Iterator[Event]:
         """Statements that are one write to the registry."""
         match statement:
             case ast.PromoteVersion():
-                self.store.set_alias(statement.name, LIVE, statement.version)
+                with at(statement.position):
+                    self.store.set_alias(statement.name, LIVE, statement.version)
                 yield Done(tag="ALTER MODEL")
             case ast.RollbackModel():
-                self.store.rollback(statement.name)
+                with at(statement.position):
+                    self.store.rollback(statement.name)
                 yield Done(tag="ALTER MODEL")
             case ast.SetModelOptions():
                 self._set_options(statement)
                 yield Done(tag="ALTER MODEL")
             case ast.DropModel():
-                exists = statement.name in self.store.snapshot().models
-                if exists or not statement.if_exists:
-                    self.store.drop_model(statement.name)
-                yield Done(tag="DROP MODEL", changed=exists)
+                yield from self._drop("model", statement)
             case ast.DropTable():
-                exists = statement.name in self.store.snapshot().tables
-                if exists or not statement.if_exists:
-                    self.store.drop_table(statement.name)
-                yield Done(tag="DROP TABLE", changed=exists)
+                yield from self._drop("table", statement)
             case _:
                 assert_never(statement)
+
+    def _drop(self, kind: Literal["table", "model"], statement: ast.DropTable | ast.DropModel) -> Iterator[Event]:
+        snapshot = self.store.snapshot()
+        known, drop = ((snapshot.tables, self.store.drop_tables) if kind == "table"
+                       else (snapshot.models, self.store.drop_models))
+        first = statement.targets[0]
+        unknown = next((target for target in statement.targets if target.name not in known), first)
+        with at(first.position if statement.if_exists else unknown.position):
+            gone = drop(statement.names, cascade=statement.cascade, missing_ok=statement.if_exists)
+        for name in gone.missing:
+            yield Notice(message=f'{kind} "{name}" does not exist, skipping')
+        for dependent in gone.dependents:
+            yield Notice(message=f"drop cascades to {dependent.what}")
+        for job in gone.own:
+            yield Notice(message=f"{job} ends with the model")
+        yield Done(tag=f"DROP {kind.upper()}", changed=len(gone.missing) < len(statement.names))
 
     def _set_options(self, statement: ast.SetModelOptions) -> None:
         model = self.store.snapshot().models.get(statement.name)
@@ -229,6 +285,17 @@ class Deployer:
         configured(model.algorithm, options, [column.type.name for column in model.inputs], model.outputs,
                    statement.position)
         self.store.set_model_options(statement.name, options)
+
+
+@contextmanager
+def at(position: int) -> Iterator[None]:
+    """Where in the statement what an error is about is named, for errors that do not say so themselves."""
+    try:
+        yield
+    except FlinkmsError as error:
+        if error.position is None:
+            error.position = position
+        raise
 
 
 def _attach_stream(path: Path, statement: ast.CreateTable) -> None:
@@ -255,11 +322,11 @@ def _table_names(query: FlinkQuery) -> list[str]:
 
 
 def _check_tables(snapshot: Snapshot, query: FlinkQuery) -> None:
+    """Raises 42P01 where in the statement the query names a table that there is not."""
     for table in query.tables:
-        if table.name not in snapshot.tables:
-            raise FlinkmsError(errors.UNDEFINED_TABLE, f'Flink table "{table.name}" does not exist',
-                               hint="CREATE TABLE … WITH ('connector' = …) declares one.",
-                               position=query.position - 1 + table.position)
+        with at(query.position - 1 + table.position):
+            if table.name not in snapshot.tables:
+                raise no_table(table.name)
 
 
 def _no_model(name: str, position: int) -> FlinkmsError:

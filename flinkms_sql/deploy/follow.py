@@ -9,11 +9,12 @@ from typing import Literal
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import ENDED, JobRecord
 from flinkms_sql.catalog.store import Store
-from flinkms_sql.deploy.events import Progress
+from flinkms_sql.deploy.events import Notice, Progress
 from flinkms_sql.errors import FlinkmsError
 
-POLL_S = 0.05
-"""Seconds between two looks at a job's row: below what a person notices."""
+LOOK_S_MAX = 0.5
+"""Seconds between two looks at a job's row when nobody tells of a change: a notification can be lost with its connection.
+Whoever no longer wants the job is heard this often too."""
 
 AWAY_S_MAX = 30.0
 """Seconds the registry may be away before whoever follows a job hears of it; the job goes on either way. PostgreSQL is
@@ -22,17 +23,21 @@ back two seconds after kill -9."""
 
 def follow_job(
     store: Store, job_id: int, *, until: Literal["finished", "running", "canceled"] = "finished", cancel: bool = True
-) -> Generator[Progress, None, JobRecord]:
-    """Yield progress at every look until the job has reached ``until`` (or ended); returns its record. Raises the job's own error.
+) -> Generator[Progress | Notice, None, JobRecord]:
+    """Yield progress at every change of the job until it has reached ``until`` (or ended), and at least every LOOK_S_MAX.
 
-    When the generator is closed while the job is on its way, the job is asked to cancel, unless ``cancel`` is False.
+    Returns its record. Raises the job's own error. A job that is started anew says why, once for each attempt. When the
+    generator is closed while the job is on its way, the job is asked to cancel, unless ``cancel`` is False.
     """
-    job = store.job(job_id)
+    watch = store.watch(("jobs",))
+    job, told = store.job(job_id), None
     seen_at = time.monotonic()
     try:
         while not (job.state in ENDED or (until == "running" and job.state == "running")):
+            if job.error is not None and told != (told := (job.attempts, job.error)):
+                yield Notice(message=f"job {job.id} is started anew: {job.error}")
             yield _progress(job)
-            time.sleep(POLL_S)
+            watch.wait(LOOK_S_MAX)
             try:
                 job, seen_at = store.job(job_id), time.monotonic()
             except FlinkmsError as error:
@@ -52,9 +57,11 @@ def _progress(job: JobRecord) -> Progress:
 
 
 def _ended(job: JobRecord, until: str) -> JobRecord:
+    if until == "canceled":
+        return job
     if job.state == "failed":
         raise FlinkmsError(job.sqlstate or errors.INTERNAL_ERROR, job.error or f"job {job.id} failed",
                            position=(job.result or {}).get("position"))
-    if job.state == "canceled" and until != "canceled":
+    if job.state == "canceled":
         raise FlinkmsError(errors.QUERY_CANCELED, f"job {job.id} was canceled")
     return job

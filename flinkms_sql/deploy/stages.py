@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import ENDED, LIVE, JobRecord, Snapshot
+from flinkms_sql.catalog.records import ENDED, LIVE, JobRecord, Snapshot, TableRecord
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.statements import statement as ast
 
-Action = Literal["create", "train", "start", "run", "wait", "unchanged"]
+Action = Literal["create", "train", "start", "replace", "run", "wait", "unchanged"]
+
+SIGNS = {"unchanged": "=", "wait": "~", "replace": "!"}
+"""What a line of a plan begins with; every other action adds something: +."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +39,25 @@ class Stage:
     what: str
 
     def __str__(self) -> str:
-        sign = {"unchanged": "=", "wait": "~"}.get(self.action, "+")
-        return f"{sign} line {self.given.line:>3}  {self.action:<9}  {self.what}"
+        return f"{SIGNS.get(self.action, '+')} line {self.given.line:>3}  {self.action:<9}  {self.what}"
 
 
 def stages(script: Sequence[Given], snapshot: Snapshot, jobs: Sequence[JobRecord]) -> list[Stage]:
     """The stages of a file, in its order. Raises 42710 when something is registered with another definition."""
-    return [Stage(given=given, action=_action(given.statement, snapshot, jobs), what=describe(given.statement))
-            for given in script]
+    return [Stage(given=given, action=action, what=describe(given.statement) + _besides(action, given.statement, jobs))
+            for given in script for action in [_action(given, snapshot, jobs)]]
 
 
-def _action(statement: ast.Deploying, snapshot: Snapshot, jobs: Sequence[JobRecord]) -> Action:
-    match statement:
+def _besides(action: Action, statement: ast.Deploying, jobs: Sequence[JobRecord]) -> str:
+    """What else a stage does."""
+    if action == "replace" and isinstance(statement, ast.LearnModel):
+        known = standing_learner(jobs, statement.name)
+        return f", in place of job {known.id}, which is stopped and from whose end it goes on" if known else ""
+    return ""
+
+
+def _action(given: Given, snapshot: Snapshot, jobs: Sequence[JobRecord]) -> Action:
+    match statement := given.statement:
         case ast.CreateTable():
             known = snapshot.tables.get(statement.name)
             if known is None:
@@ -57,9 +67,15 @@ def _action(statement: ast.Deploying, snapshot: Snapshot, jobs: Sequence[JobReco
         case ast.CreateModel():
             return _model_action(statement, snapshot, jobs)
         case ast.LearnModel():
-            return "start" if standing_job(jobs, "learn", statement.query.text, statement.name) is None else "unchanged"
+            known = standing_learner(jobs, statement.name)
+            if known is None:
+                return "start"
+            return "unchanged" if same_text(known.query, statement.query.text) else "replace"
         case ast.Score():
-            return "run"
+            known = scored(jobs, given.text, snapshot.tables.get(statement.table))
+            if known is None:
+                return "run"
+            return "wait" if known.desired == "finished" and known.state not in ENDED else "unchanged"
     return "run"
 
 
@@ -78,15 +94,27 @@ def training_job(jobs: Sequence[JobRecord], model: str) -> JobRecord | None:
     return next((job for job in jobs if job.kind == "train" and job.model == model and job.state not in ENDED), None)
 
 
-def standing_job(jobs: Sequence[JobRecord], kind: str, query: str, model: str | None = None) -> JobRecord | None:
-    """The standing job of this kind, query and model that is wanted, whether it runs at the moment or not."""
-    return next((job for job in jobs if job.kind == kind and job.query == query and job.desired == "running"
-                 and job.state not in ENDED and (model is None or job.model == model)), None)
+def standing_learner(jobs: Sequence[JobRecord], model: str) -> JobRecord | None:
+    """The standing job that teaches a model, whether it runs at the moment or not. A model has one."""
+    return next((job for job in jobs if job.kind == "learn" and job.model == model and job.desired == "running"
+                 and job.state not in ENDED), None)
+
+
+def scored(jobs: Sequence[JobRecord], text: str, table: TableRecord | None) -> JobRecord | None:
+    """The newest job of the very same INSERT into the table as it is: it stands, is under way, or has done its work."""
+    return next((job for job in reversed(jobs) if job.kind == "score" and same_text(job.statement, text)
+                 and table is not None and job.created_at >= table.created_at
+                 and (job.state == "finished" or (job.state not in ENDED and job.desired != "canceled"))), None)
+
+
+def same_text(one: str, other: str) -> bool:
+    """Whether two texts differ in white space at most."""
+    return one.split() == other.split()
 
 
 def check_same(kind: str, name: str, known: str, given: str, position: int) -> None:
     """Raises 42710 when two definitions differ in more than white space."""
-    if known.split() != given.split():
+    if not same_text(known, given):
         raise FlinkmsError(errors.DUPLICATE_OBJECT, f'{kind} "{name}" already exists with another definition',
                            detail=f"It is declared as: {known}.", hint=f"DROP {kind.upper()} {name} first.",
                            position=position)
@@ -109,4 +137,8 @@ def describe(statement: ast.Deploying) -> str:
             return f"evaluation of model {statement.address}"
         case ast.StopJob():
             return f"stop job {statement.job}"
+        case ast.DropTable():
+            return f"drop of table {', '.join(statement.names)}"
+        case ast.DropModel():
+            return f"drop of model {', '.join(statement.names)}"
     return f"{type(statement).__name__} {statement.name}"

@@ -53,7 +53,7 @@ def run(context: JobContext) -> None:
     """Take up what was under way, then run what is queued, until ``context.stopping`` is set."""
     with ThreadPoolExecutor(JOBS_AT_ONCE_MAX, thread_name_prefix="job") as pool:
         pool.submit(_warm, context)
-        taken_up = False
+        taken_up, watch = False, context.store.watch(("jobs",))
         while not context.stopping.is_set():
             try:
                 if not taken_up:
@@ -62,7 +62,7 @@ def run(context: JobContext) -> None:
                     taken_up = True
                 while (job := context.store.claim_job()) is not None:
                     pool.submit(run_job, job.id, context)
-                context.store.wait_for_change(("jobs",), IDLE_WAIT_S)
+                watch.wait(IDLE_WAIT_S)
             except FlinkmsError as error:
                 logger.warning("registry: %s", error)
                 context.stopping.wait(RETRY_S)

@@ -48,9 +48,9 @@ def analyze(text: str, catalog: CatalogView, parameter_oids: Sequence[int] = ())
         case Owner.SESSION:
             return _plan_session(text, tokens)
         case Owner.SHOW:
-            return parse_show(Cursor(text, tokens))
+            return parse_show(Cursor(text, tokens), catalog)
         case Owner.DEPLOY:
-            return _plan_deploy(text, tokens)
+            return _plan_deploy(text, tokens, catalog)
         case Owner.INSERT:
             return _plan_insert(text, tokens, catalog, parameter_oids)
         case Owner.EXPLAIN:
@@ -74,7 +74,7 @@ def _plan_session(text: str, tokens: list[Token]) -> Plan:
     return LocalPlan(statement=statement, columns=columns)
 
 
-def _plan_deploy(text: str, tokens: list[Token]) -> Plan:
+def _plan_deploy(text: str, tokens: list[Token], catalog: CatalogView) -> Plan:
     cursor = Cursor(text, tokens)
     statement: Deploying
     match cursor.peek(), cursor.peek(1):
@@ -83,7 +83,7 @@ def _plan_deploy(text: str, tokens: list[Token]) -> Plan:
         case ("CREATE", _):
             statement = parse_create_table(cursor)
         case ("DROP", "TABLE"):
-            statement = parse_drop_table(cursor)
+            statement = parse_drop_table(cursor, catalog)
         case ("INSERT", _):
             statement = parse_learn(cursor)
         case _:

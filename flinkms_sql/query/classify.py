@@ -148,10 +148,10 @@ def is_session(tokens: Sequence[Token]) -> bool:
 
 def _is_show(words: Sequence[str], size: int) -> bool:
     match words[:2]:
-        case ["SHOW", "MODELS" | "JOBS" | "TABLES"]:
+        case ["SHOW", "MODELS" | "TABLES"]:
             return size == 2
-        case ["SHOW", "VERSIONS"]:
-            return True
+        case ["SHOW", "VERSIONS" | "METRICS" | "JOBS"]:
+            return words[2] != "."
     return False
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal as Choice
 from typing import Protocol
 
+from flinkms_sql.catalog.records import ModelRecord, Snapshot, TableRecord
 from flinkms_sql.types import SqlType
 
 Named = tuple[str, SqlType]
@@ -66,3 +67,25 @@ class Catalog:
 
     def models(self) -> Sequence[ModelSignature]:
         return self.model_signatures
+
+
+def catalog_of(snapshot: Snapshot) -> Catalog:
+    """Signatures of all models and Flink tables."""
+    return Catalog(
+        model_signatures=tuple(_model(record) for record in snapshot.models.values()),
+        table_signatures=tuple(_table(record) for record in snapshot.tables.values()),
+        generation=snapshot.generation,
+    )
+
+
+def _model(record: ModelRecord) -> ModelSignature:
+    return ModelSignature(
+        name=record.name, algorithm=record.algorithm, recommends=record.recommends,
+        inputs=tuple((column.name, column.type) for column in record.inputs),
+        outputs=tuple((column.name, column.type) for column in record.outputs),
+    )
+
+
+def _table(record: TableRecord) -> TableSignature:
+    return TableSignature(name=record.name, kind=record.kind,
+                          columns=tuple((column.name, column.type) for column in record.columns))

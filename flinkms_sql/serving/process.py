@@ -17,7 +17,7 @@ from flinkms_sql.catalog.records import Snapshot
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.engine.registry import Registry
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.query.signatures import Catalog
+from flinkms_sql.query.signatures import Catalog, catalog_of
 from flinkms_sql.server.exposure import tls_context
 from flinkms_sql.server.link import BackendAddress
 from flinkms_sql.server.listener import serve
@@ -26,7 +26,6 @@ from flinkms_sql.server.settings import FrontendSettings
 from flinkms_sql.serving.deploying import SessionDeployer
 from flinkms_sql.serving.streams import Streams
 from flinkms_sql.serving.versions import Versions
-from flinkms_sql.serving.views import catalog_of
 from flinkms_sql.settings import DATABASE, Settings
 
 logger = logging.getLogger(__name__)

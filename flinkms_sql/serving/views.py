@@ -1,34 +1,11 @@
-"""The registry's snapshot as planner and engine want it: signatures, and what every address means. Pure."""
+"""The registry's snapshot as the engine wants it: what every address means. Pure."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from flinkms_sql.catalog.records import LIVE, ModelRecord, Snapshot, TableRecord
+from flinkms_sql.catalog.records import LIVE, Snapshot
 from flinkms_sql.engine.registry import Period, Pointers
-from flinkms_sql.query.signatures import Catalog, ModelSignature, TableSignature
-
-
-def catalog_of(snapshot: Snapshot) -> Catalog:
-    """Signatures of all models and Flink tables."""
-    return Catalog(
-        model_signatures=tuple(_model(record) for record in snapshot.models.values()),
-        table_signatures=tuple(_table(record) for record in snapshot.tables.values()),
-        generation=snapshot.generation,
-    )
-
-
-def _model(record: ModelRecord) -> ModelSignature:
-    return ModelSignature(
-        name=record.name, algorithm=record.algorithm, recommends=record.recommends,
-        inputs=tuple((column.name, column.type) for column in record.inputs),
-        outputs=tuple((column.name, column.type) for column in record.outputs),
-    )
-
-
-def _table(record: TableRecord) -> TableSignature:
-    return TableSignature(name=record.name, kind=record.kind,
-                          columns=tuple((column.name, column.type) for column in record.columns))
 
 
 def pointers_of(snapshot: Snapshot) -> dict[str, Pointers]:

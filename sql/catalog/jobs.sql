@@ -36,13 +36,6 @@ SET desired = %(desired)s,
     ended_at = CASE WHEN %(desired)s = 'canceled' AND state = 'queued' THEN clock_timestamp() ELSE ended_at END
 WHERE id = %(job)s
 
--- name: cancel_of_model
-UPDATE flinkms.jobs
-SET desired = 'canceled',
-    state = CASE WHEN state = 'queued' THEN 'canceled' ELSE state END,
-    ended_at = CASE WHEN state = 'queued' THEN clock_timestamp() ELSE ended_at END
-WHERE model = %(model)s AND state NOT IN ('finished', 'failed', 'canceled')
-
 -- name: learner_of_model
 SELECT id FROM flinkms.jobs
 WHERE kind = 'learn' AND model = %(model)s AND desired = 'running' AND state NOT IN ('finished', 'failed', 'canceled')

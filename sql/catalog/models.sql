@@ -1,8 +1,9 @@
 -- Statements over models, their versions, aliases and metrics.
 
 -- name: insert
-INSERT INTO flinkms.models (name, algorithm, inputs, outputs, options, training_query, definition, recommends)
-VALUES (%(name)s, %(algorithm)s, %(inputs)s, %(outputs)s, %(options)s, %(training_query)s, %(definition)s, %(recommends)s)
+INSERT INTO flinkms.models (name, algorithm, inputs, outputs, options, training_query, definition, recommends, tables)
+VALUES (%(name)s, %(algorithm)s, %(inputs)s, %(outputs)s, %(options)s, %(training_query)s, %(definition)s, %(recommends)s,
+        %(tables)s)
 RETURNING *
 
 -- name: delete

@@ -82,7 +82,7 @@ def test_a_table_has_a_shadow_that_describes_and_refuses(store: PostgresStore, c
     assert [(column.name, column.type_code) for column in cursor.description] == [("user_id", 20), ("item id", 25)]
     with pytest.raises(psycopg.errors.FeatureNotSupported, match="lives in Flink"):
         client.execute('INSERT INTO "odd ""name" VALUES (1, \'x\')')
-    store.drop_table('odd "name')
+    store.drop_tables(['odd "name'])
     with pytest.raises(psycopg.errors.UndefinedTable):
         client.execute('SELECT * FROM "odd ""name"')
 
@@ -105,17 +105,17 @@ def test_models_share_stubs_by_signature(store: PostgresStore, client: psycopg.C
     with pytest.raises(psycopg.errors.FeatureNotSupported) as raised:
         client.execute("SELECT predict('rec', 42, 'x')")
     assert raised.value.diag.message_hint == "Connect to the flinkms frontend."
-    store.drop_model("rec")
+    store.drop_models(["rec"])
     assert stubs(client) == {"predict(model text, bigint, text)", "predict(model text, double precision[])"}
     client.execute("CREATE VIEW scored AS SELECT predict('text', ARRAY[1.0::float8])")
-    store.drop_model("text")
+    store.drop_models(["text"])
     assert "predict(model text, double precision[])" in stubs(client)
 
 
 def test_functions_of_the_user_are_left_alone(store: PostgresStore, client: psycopg.Connection) -> None:
     client.execute("CREATE FUNCTION predict(x integer) RETURNS integer LANGUAGE sql AS 'SELECT x'")
     model(store, "rec", (USER, ITEM))
-    store.drop_model("rec")
+    store.drop_models(["rec"])
     assert stubs(client) == {"predict(x integer)"}
 
 

@@ -49,13 +49,18 @@ def describe(statement: Deploying) -> str:
         case SetModelOptions():
             return f"set options of model {statement.name}: {_options(statement.options)}"
         case DropModel():
-            return f"drop model {statement.name}{' if it exists' if statement.if_exists else ''}"
+            return f"drop model {_dropped(statement)}"
         case DropTable():
-            return f"drop table {statement.name}{' if it exists' if statement.if_exists else ''}"
+            return f"drop table {_dropped(statement)}"
         case EvaluateModel():
             return f"evaluate model {statement.address} over {_query(statement.query)}"
         case StopJob():
             return f"stop job {statement.job}"
+
+
+def _dropped(statement: DropModel | DropTable) -> str:
+    return (f"{', '.join(statement.names)}{' if it exists' if statement.if_exists else ''}"
+            f"{' with what depends on it' if statement.cascade else ''}")  # fmt: skip
 
 
 def _columns(columns: tuple[Column, ...]) -> str:

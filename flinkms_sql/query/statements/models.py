@@ -12,7 +12,7 @@ from flinkms_sql.query.cursor import Cursor
 from flinkms_sql.query.lexer import Kind
 from flinkms_sql.query.statements.parts import (
     take_columns,
-    take_if_exists,
+    take_dropped,
     take_if_not_exists,
     take_object_name,
     take_options,
@@ -90,12 +90,12 @@ def parse_model_statement(cursor: Cursor) -> Deploying:
         address = _take_address(cursor)
         cursor.take("USING")
         return EvaluateModel(address=address, query=take_query(cursor), position=position)
-    if_exists = word == "DROP" and take_if_exists(cursor)
+    if word == "DROP":
+        targets, if_exists, cascade = take_dropped(cursor)
+        return DropModel(targets=targets, if_exists=if_exists, cascade=cascade)
     position = cursor.position
     name = take_object_name(cursor)
     cursor.take_end()
-    if word == "DROP":
-        return DropModel(name=name, if_exists=if_exists, position=position)
     return RefreshModel(name=name, position=position)
 
 

@@ -7,7 +7,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.cursor import Cursor, split_commas
 from flinkms_sql.query.flinkquery import FlinkQuery, read_flink_query
 from flinkms_sql.query.lexer import Kind
-from flinkms_sql.query.statements.statement import Column
+from flinkms_sql.query.statements.statement import Column, Named
 from flinkms_sql.types import SqlType, parse_type
 
 _AFTER_TYPE = ("NOT", "NULL", "PRIMARY", "COMMENT", "METADATA", "CONSTRAINT", "UNIQUE", "DEFAULT")
@@ -30,6 +30,26 @@ def take_if_not_exists(cursor: Cursor) -> bool:
 def take_if_exists(cursor: Cursor) -> bool:
     """Whether IF EXISTS stands here; it is stepped over."""
     return cursor.accept("IF", "EXISTS")
+
+
+def take_dropped(cursor: Cursor) -> tuple[tuple[Named, ...], bool, bool]:
+    """``[IF EXISTS] name, … [CASCADE | RESTRICT]`` up to the end: the names, whether they may be missing, whether it cascades."""
+    if_exists = take_if_exists(cursor)
+    targets = [_take_dropped_name(cursor)]
+    while cursor.accept(","):
+        targets.append(_take_dropped_name(cursor))
+    cascade = cursor.accept("CASCADE")
+    if not cascade:
+        cursor.accept("RESTRICT")
+    cursor.take_end()
+    return tuple(targets), if_exists, cascade
+
+
+def _take_dropped_name(cursor: Cursor) -> Named:
+    if cursor.peek() == "PUBLIC" and cursor.peek(1) == ".":
+        cursor.at += 2
+    position = cursor.position
+    return Named(name=take_object_name(cursor), position=position)
 
 
 def take_column(cursor: Cursor) -> Column:

@@ -110,21 +110,37 @@ class SetModelOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DropModel:
-    """DROP MODEL [IF EXISTS] name."""
+class Named:
+    """A name in a statement that lists several."""
 
     name: str
-    if_exists: bool
     position: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DropTable:
-    """DROP TABLE [IF EXISTS] name, of a Flink table."""
+class DropModel:
+    """DROP MODEL [IF EXISTS] name, … [CASCADE | RESTRICT]: with ``cascade``, what depends on them goes too."""
 
-    name: str
+    targets: tuple[Named, ...]
     if_exists: bool
-    position: int
+    cascade: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(target.name for target in self.targets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropTable:
+    """DROP TABLE [IF EXISTS] name, … [CASCADE | RESTRICT], of Flink tables."""
+
+    targets: tuple[Named, ...]
+    if_exists: bool
+    cascade: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(target.name for target in self.targets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,11 +168,10 @@ Deploying = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Show:
-    """SHOW MODELS | VERSIONS [OF model] | JOBS | TABLES, DESCRIBE MODEL model."""
+    """SHOW MODELS | TABLES | {VERSIONS | METRICS | JOBS} [OF model], DESCRIBE {MODEL model | TABLE table}."""
 
-    what: Choice["models", "versions", "jobs", "tables", "model"]
+    what: Choice["models", "versions", "metrics", "jobs", "tables", "model", "table"]
     name: str | None = None
-    position: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,11 @@ from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.cursor import Cursor, split_commas
 from flinkms_sql.query.lexer import name_value
+from flinkms_sql.query.signatures import CatalogView
 from flinkms_sql.query.statements.parts import (
     refuse_duplicate,
     take_column,
-    take_if_exists,
+    take_dropped,
     take_if_not_exists,
     take_object_name,
     take_options,
@@ -102,19 +103,15 @@ class _Body:
                 raise cursor.syntax_error()
 
 
-def parse_drop_table(cursor: Cursor) -> DropTable:
-    """DROP TABLE [IF EXISTS] name: one Flink table."""
+def parse_drop_table(cursor: Cursor, catalog: CatalogView) -> DropTable:
+    """DROP TABLE [IF EXISTS] name, … [CASCADE | RESTRICT]: Flink tables. Raises 0A000 when some are PostgreSQL's."""
     cursor.take("DROP", "TABLE")
-    if_exists = take_if_exists(cursor)
-    position = cursor.position
-    if cursor.peek() == "PUBLIC" and cursor.peek(1) == ".":
-        cursor.at += 2
-    name = take_object_name(cursor)
-    if cursor.peek() == ",":
-        raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "a Flink table is dropped in a statement of its own",
-                           position=cursor.position)  # fmt: skip
-    cursor.take_end()
-    return DropTable(name=name, if_exists=if_exists, position=position)
+    targets, if_exists, cascade = take_dropped(cursor)
+    for target in targets:
+        if len(targets) > 1 and catalog.table(target.name) is None:
+            raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "Flink tables are dropped in a statement of their own",
+                               detail=f'"{target.name}" is no Flink table.', position=target.position)  # fmt: skip
+    return DropTable(targets=targets, if_exists=if_exists, cascade=cascade)
 
 
 def parse_score(cursor: Cursor, target: int) -> Score:

@@ -179,9 +179,39 @@ Deploy: drop table ratings
 
 DROP TABLE ratings, movies
 ---
-ERROR 0A000: a Flink table is dropped in a statement of its own
+ERROR 0A000: Flink tables are dropped in a statement of their own
 LINE: DROP TABLE ratings, movies
-                        ^
+                          ^
+DETAIL: "movies" is no Flink table.
+
+DROP TABLE ratings, rating_events CASCADE
+---
+Deploy: drop table ratings, rating_events with what depends on it
+  route: deploy
+
+DROP TABLE IF EXISTS ratings, public.rating_events RESTRICT
+---
+Deploy: drop table ratings, rating_events if it exists
+  route: deploy
+
+DROP TABLE ratings CASCADE RESTRICT
+---
+ERROR 42601: syntax error at or near "RESTRICT"
+LINE: DROP TABLE ratings CASCADE RESTRICT
+                                 ^
+HINT: Expected the end of the statement.
+
+DROP MODEL rec, tumor CASCADE
+---
+Deploy: drop model rec, tumor with what depends on it
+  route: deploy
+
+DROP MODEL rec CONSTRAINTS
+---
+ERROR 42601: syntax error at or near "CONSTRAINTS"
+LINE: DROP MODEL rec CONSTRAINTS
+                     ^
+HINT: Expected the end of the statement.
 
 DROP TABLE movies, other
 ---
@@ -233,6 +263,86 @@ Show versions rec
   route: catalog
 columns: model STRING, version BIGINT, state STRING, aliases STRING, training_rows BIGINT, failed_rows BIGINT, duration_ms BIGINT, training_metrics STRING, published_at STRING, error STRING
 
+SHOW JOBS OF tumor
+---
+Show jobs tumor
+  route: catalog
+columns: job BIGINT, kind STRING, model STRING, version BIGINT, desired STRING, state STRING, progress STRING, attempts BIGINT, error STRING
+
+SHOW JOBS
+---
+Show jobs
+  route: catalog
+columns: job BIGINT, kind STRING, model STRING, version BIGINT, desired STRING, state STRING, progress STRING, attempts BIGINT, error STRING
+
+SHOW METRICS
+---
+Show metrics
+  route: catalog
+columns: model STRING, version BIGINT, metric STRING, value DOUBLE, rows BIGINT, unknown_rows BIGINT, failed_rows BIGINT, measured_at STRING
+
+SHOW METRICS OF rec
+---
+Show metrics rec
+  route: catalog
+columns: model STRING, version BIGINT, metric STRING, value DOUBLE, rows BIGINT, unknown_rows BIGINT, failed_rows BIGINT, measured_at STRING
+
+DESCRIBE TABLE ratings
+---
+Show table ratings
+  route: catalog
+columns: property STRING, value STRING
+
+-- What is named must exist: a list of nothing would say that it does.
+SHOW VERSIONS OF nope
+---
+ERROR 42704: model "nope" does not exist
+LINE: SHOW VERSIONS OF nope
+                       ^
+HINT: SHOW MODELS lists them.
+
+SHOW JOBS OF nope
+---
+ERROR 42704: model "nope" does not exist
+LINE: SHOW JOBS OF nope
+                   ^
+HINT: SHOW MODELS lists them.
+
+SHOW METRICS OF nope
+---
+ERROR 42704: model "nope" does not exist
+LINE: SHOW METRICS OF nope
+                      ^
+HINT: SHOW MODELS lists them.
+
+DESCRIBE MODEL nope
+---
+ERROR 42704: model "nope" does not exist
+LINE: DESCRIBE MODEL nope
+                     ^
+HINT: SHOW MODELS lists them.
+
+DESC TABLE nope
+---
+ERROR 42P01: Flink table "nope" does not exist
+LINE: DESC TABLE nope
+                 ^
+HINT: SHOW TABLES lists them; psql's \d describes PostgreSQL's own.
+
+SHOW VERSIONS OF
+---
+ERROR 42601: syntax error at end of input
+LINE: SHOW VERSIONS OF
+                      ^
+HINT: Expected a name.
+
+SHOW JOBS rec
+---
+ERROR 42601: syntax error at or near "rec"
+LINE: SHOW JOBS rec
+                ^
+HINT: Expected the end of the statement.
+
 DESCRIBE MODEL rec
 ---
 Show model rec
@@ -247,6 +357,12 @@ LINE: DESCRIBE rec
 HINT: Expected MODEL.
 
 -- Every other SHOW is a setting.
+SHOW jobs.per_page
+---
+Session: ShowParameter(name='jobs.per_page')
+  route: session
+columns: jobs.per_page STRING
+
 SHOW models.per_page
 ---
 Session: ShowParameter(name='models.per_page')

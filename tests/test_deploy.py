@@ -1,0 +1,256 @@
+"""Deploying on a registry in memory: what each statement does, says and refuses, and what a file comes to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.memory import MemoryStore
+from flinkms_sql.catalog.records import TrainingOutcome
+from flinkms_sql.deploy.events import Done, Event, Notice, Rows
+from flinkms_sql.deploy.execute import Deployer
+from flinkms_sql.deploy.script import applying, plan_script
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.query.analyze import analyze
+from flinkms_sql.query.plan import DeployPlan
+from flinkms_sql.query.signatures import catalog_of
+
+TABLES = """
+CREATE TABLE ratings (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'filesystem', 'path' = '/r.csv', 'format' = 'csv');
+CREATE TABLE events (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'flinkms');
+CREATE TABLE scores (u BIGINT, s DOUBLE) WITH ('connector' = 'filesystem', 'path' = '/s.csv', 'format' = 'csv');
+"""
+MODEL = """
+CREATE MODEL rec INPUT (u BIGINT, i BIGINT) OUTPUT (r DOUBLE) WITH ('algorithm' = 'als')
+  AS SELECT u, i, r FROM ratings;
+"""
+LEARNING = "INSERT INTO MODEL rec SELECT u, i, r FROM events"
+SCORING = "INSERT INTO scores SELECT u, predict('rec', u, i) FROM ratings"
+OUTCOME = TrainingOutcome(training_rows=1, duration_ms=1, code_hash="")
+
+
+class Runner:
+    """Plays the job runner: trainings go live, standing jobs run, the others finish; what is to be canceled ends."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self.result: dict = {}
+        self.error: tuple[str, str] | None = None
+
+    def look(self) -> None:
+        while (job := self.store.claim_job()) is not None:
+            if self.error is not None and job.kind == "learn" and "WHERE" in job.query:
+                self.store.finish_job(job.id, "failed", sqlstate=self.error[0], error=self.error[1])
+            elif job.desired == "running":
+                self.store.update_job(job.id, state="running")
+            else:
+                if job.kind == "train":
+                    self.store.publish_version(job.model, job.version, OUTCOME)
+                self.store.finish_job(job.id, "finished", result=self.result)
+        for job in self.store.jobs(states=("starting", "running", "restarting")):
+            if job.desired == "canceled":
+                self.store.finish_job(job.id, "canceled")
+
+
+@contextmanager
+def playing(runner: Runner) -> Iterator[None]:
+    stop, watch = threading.Event(), runner.store.watch(["jobs"])
+
+    def run() -> None:
+        while not stop.is_set():
+            runner.look()
+            watch.wait(0.05)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture
+def deployer(tmp_path: Path) -> Deployer:
+    return Deployer(store=MemoryStore(), warehouse=tmp_path)
+
+
+@pytest.fixture
+def runner(deployer: Deployer) -> Iterator[Runner]:
+    played = Runner(deployer.store)
+    with playing(played):
+        yield played
+
+
+def execute(deployer: Deployer, text: str) -> list[Event]:
+    """Events of one statement, but for its progress."""
+    plan = analyze(text, catalog_of(deployer.store.snapshot()))
+    assert isinstance(plan, DeployPlan)
+    return [event for event in deployer.execute(plan.statement, text) if isinstance(event, Notice | Rows | Done)]
+
+
+def told(events: list[Event]) -> list[str]:
+    return [event.message for event in events if isinstance(event, Notice)]
+
+
+def apply(deployer: Deployer, text: str) -> list[tuple[str, bool]]:
+    """Apply a file: (action, whether it changed anything) of each stage."""
+    with applying(deployer.store, text, {}, on_wait=lambda: None) as found:
+        return [(stage.action, done.changed) for stage in found for *_, done in [tuple(deployer.apply(stage))]]
+
+
+def refused(deployer: Deployer, text: str) -> FlinkmsError:
+    with pytest.raises(FlinkmsError) as raised:
+        execute(deployer, text)
+    return raised.value
+
+
+def test_applying_twice_changes_nothing(deployer: Deployer, runner: Runner) -> None:
+    text = TABLES + MODEL + LEARNING + ";" + SCORING
+    actions = ["create", "create", "create", "train", "start", "run"]
+    assert apply(deployer, text) == [(action, True) for action in actions]
+    jobs = deployer.store.jobs()
+    assert apply(deployer, text) == [("unchanged", False)] * 6
+    assert deployer.store.jobs() == jobs
+
+
+def test_two_who_apply_at_once_train_once(deployer: Deployer, runner: Runner) -> None:
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(apply(deployer, TABLES + MODEL))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(changed for stages in found for _, changed in stages) == [False] * 12 + [True] * 4
+    assert [job.kind for job in deployer.store.jobs()] == ["train"]
+
+
+def test_a_changed_learning_query_takes_the_place_of_the_former(deployer: Deployer, runner: Runner) -> None:
+    apply(deployer, TABLES + MODEL + LEARNING)
+    (former,) = [job for job in deployer.store.jobs() if job.kind == "learn"]
+    changed = f"{LEARNING} WHERE r > 1"
+    error = refused(deployer, changed)
+    assert (error.sqlstate, error.position) == (errors.OBJECT_IN_USE, changed.index("rec") + 1)
+    assert f"job {former.id}" in error.message and f"STOP JOB {former.id}" in error.hint
+
+    (stage,) = plan_script(deployer.store, changed, {})
+    assert stage.action == "replace" and f"in place of job {former.id}" in str(stage)
+    assert apply(deployer, changed) == [("replace", True)]
+    learners = [(job.query, job.state) for job in deployer.store.jobs() if job.kind == "learn"]
+    assert learners == [("SELECT u, i, r FROM events", "canceled"), ("SELECT u, i, r FROM events WHERE r > 1", "running")]
+    assert apply(deployer, changed.replace(" WHERE", "\n  WHERE")) == [("unchanged", False)]
+
+
+def test_a_learner_that_cannot_be_replaced_goes_on(deployer: Deployer, runner: Runner) -> None:
+    apply(deployer, TABLES + MODEL + LEARNING)
+    runner.error = ("42601", "Flink: no such function")
+    with pytest.raises(FlinkmsError, match="no such function"):
+        apply(deployer, f"{LEARNING} WHERE nonsense(r)")
+    learners = [(job.query, job.state) for job in deployer.store.jobs() if job.kind == "learn"]
+    assert [query for query, _ in learners] == ["SELECT u, i, r FROM events", "SELECT u, i, r FROM events WHERE nonsense(r)",
+                                                "SELECT u, i, r FROM events"]
+    assert [state for _, state in learners][:2] == ["canceled", "failed"] and learners[2][1] not in ("canceled", "failed")
+
+
+def test_what_is_needed_is_dropped_only_with_what_needs_it(deployer: Deployer, runner: Runner) -> None:
+    apply(deployer, TABLES + MODEL + LEARNING)
+    learner = deployer.store.jobs()[-1]
+    error = refused(deployer, "DROP TABLE events, scores")
+    assert error.sqlstate == errors.DEPENDENT_OBJECTS_STILL_EXIST and error.position == 12
+    assert error.detail == f"job {learner.id} (learning of model rec) depends on table events."
+    assert refused(deployer, "DROP TABLE ratings RESTRICT").detail == "model rec depends on table ratings."
+    assert set(deployer.store.snapshot().tables) == {"ratings", "events", "scores"}
+
+    events = execute(deployer, "DROP TABLE ratings CASCADE")
+    assert told(events) == ["drop cascades to model rec", f"job {learner.id} (learning of model rec) ends with the model"]
+    assert events[-1] == Done(tag="DROP TABLE")
+    events = execute(deployer, "DROP TABLE events")
+    assert not deployer.store.snapshot().models and set(deployer.store.snapshot().tables) == {"scores"}
+
+
+def test_what_may_be_missing_or_there_already_is_told_of(deployer: Deployer, runner: Runner) -> None:
+    apply(deployer, TABLES + MODEL)
+    create_table, create_model = TABLES.strip().splitlines()[0], MODEL
+    assert told(execute(deployer, create_table.replace("TABLE", "TABLE IF NOT EXISTS"))) == [
+        'Flink table "ratings" already exists, skipping']
+    assert told(execute(deployer, create_model.replace("MODEL", "MODEL IF NOT EXISTS"))) == [
+        'model "rec" already exists, skipping']
+    for text in (create_table, create_model):
+        assert refused(deployer, text).sqlstate == errors.DUPLICATE_OBJECT
+    events = execute(deployer, "DROP MODEL IF EXISTS nope, rec")
+    assert told(events) == ['model "nope" does not exist, skipping'] and events[-1].changed
+    assert execute(deployer, "DROP MODEL IF EXISTS rec")[-1] == Done(tag="DROP MODEL", changed=False)
+
+
+@pytest.mark.parametrize(("text", "sqlstate", "named"), [
+    ("REFRESH MODEL nope", errors.UNDEFINED_OBJECT, "nope"),
+    ("DROP MODEL rec, nope", errors.UNDEFINED_OBJECT, "nope"),
+    ("ALTER MODEL nope ROLLBACK", errors.UNDEFINED_OBJECT, "nope"),
+    ("ALTER MODEL rec PROMOTE VERSION 7", errors.UNDEFINED_OBJECT, "rec"),
+    ("ALTER MODEL nope SET ('factors' = '4')", errors.UNDEFINED_OBJECT, "nope"),
+    ("INSERT INTO MODEL nope SELECT u, i, r FROM events", errors.UNDEFINED_OBJECT, "nope"),
+    ("INSERT INTO MODEL rec SELECT u, i, r FROM nope", errors.UNDEFINED_TABLE, "nope"),
+    ("EVALUATE MODEL nope USING SELECT u, i, r FROM ratings", errors.UNDEFINED_OBJECT, "nope"),
+    ("EVALUATE MODEL rec@9 USING SELECT u, i, r FROM ratings", errors.UNDEFINED_OBJECT, "rec@9"),
+    ("EVALUATE MODEL rec USING SELECT u, i, r FROM nope", errors.UNDEFINED_TABLE, "nope"),
+    ("CREATE MODEL x INPUT (u BIGINT) OUTPUT (r DOUBLE) WITH ('algorithm' = 'als') AS SELECT u, r FROM nope",
+     errors.UNDEFINED_TABLE, "nope"),
+    ("STOP JOB 999", errors.UNDEFINED_OBJECT, "999"),
+])
+def test_a_name_that_does_not_exist_is_an_error_where_it_stands(deployer: Deployer, runner: Runner, text: str, sqlstate: str,
+                                                               named: str) -> None:
+    apply(deployer, TABLES + MODEL)
+    error = refused(deployer, text)
+    assert (error.sqlstate, error.position) == (sqlstate, text.index(named) + 1)
+
+
+def test_metrics_over_no_rows_have_no_value(deployer: Deployer, runner: Runner) -> None:
+    apply(deployer, TABLES + MODEL)
+    text = "EVALUATE MODEL rec USING SELECT u, i, r FROM ratings"
+    runner.result = {"metrics": {"rmse": {"value": float("nan"), "rows": 0, "failed_rows": 5},
+                                 "mae": {"value": float("inf"), "rows": 1, "failed_rows": 4}}, "unknown_rows": 0}
+    found, _ = execute(deployer, text)
+    assert found.rows == (("rmse", None, 0, 0, 5), ("mae", float("inf"), 1, 0, 4))
+    runner.result = {"metrics": {"rmse": {"value": None, "rows": 0, "failed_rows": 0}}, "unknown_rows": 0}
+    events = execute(deployer, text)
+    assert told(events) == ["the query returned no rows: nothing was measured"]
+    assert events[1].rows == (("rmse", None, 0, 0, 0),)
+
+
+def test_a_canceled_statement_ends_its_job_and_a_canceled_declaration_is_gone(deployer: Deployer) -> None:
+    store = deployer.store
+    for line in TABLES.strip().splitlines():
+        execute(deployer, line)
+    plan = analyze(MODEL, catalog_of(store.snapshot()))
+    running = deployer.execute(plan.statement, MODEL)
+    assert next(running).job == 1
+    running.close()
+    assert store.job(1).desired == "canceled" and not store.snapshot().models
+
+
+def test_a_job_that_is_started_anew_says_why(deployer: Deployer) -> None:
+    store = deployer.store
+    for line in TABLES.strip().splitlines():
+        execute(deployer, line)
+    plan = analyze(MODEL, catalog_of(store.snapshot()))
+    running = deployer.execute(plan.statement, MODEL)
+    next(running)
+    store.claim_job()
+    store.update_job(1, state="restarting", error="a partition has one writer", sqlstate="55006", attempts=1)
+    assert next(event for event in running if isinstance(event, Notice)).message == (
+        "job 1 is started anew: a partition has one writer")
+    running.close()
+
+
+def test_a_statement_of_a_file_that_cannot_be_planned_names_its_line(deployer: Deployer) -> None:
+    for text, sqlstate in ((f"{TABLES}\nCREATE MODEL rec;", errors.SYNTAX_ERROR),
+                           (f"{TABLES}\nSELECT 1", errors.FEATURE_NOT_SUPPORTED)):
+        with pytest.raises(FlinkmsError) as raised:
+            plan_script(deployer.store, text, {})
+        assert raised.value.sqlstate == sqlstate
+        assert "line 6" in f"{raised.value.message} {raised.value.detail}"
