@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from flinkms_sql.deploy.events import Done, Event
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.plan import DeployPlan
+
+DEPLOYING_AT_ONCE_MAX = 64
+"""Deploying statements of all sessions that are stepped at once, a thread each while it waits for its job; further ones
+wait for their next step. Threads of their own: an INSERT must not wait for a training."""
 
 
 class SessionDeployer:
@@ -18,12 +23,13 @@ class SessionDeployer:
     def __init__(self, deployer: Deployer, caught_up: Callable[[], Awaitable[None]]) -> None:
         self._deployer = deployer
         self._caught_up = caught_up
+        self._threads = ThreadPoolExecutor(DEPLOYING_AT_ONCE_MAX, thread_name_prefix="deploying")
 
     async def execute(self, plan: DeployPlan) -> AsyncIterator[Event]:
         """See server.services.Deployer."""
         running = self._deployer.execute(plan.statement, plan.text)
         try:
-            while (event := await _next(running)) is not None:
+            while (event := await self._next(running)) is not None:
                 if isinstance(event, Done):
                     await self._caught_up()
                 yield event
@@ -33,14 +39,13 @@ class SessionDeployer:
                 await self._caught_up()
             raise
         finally:
-            await asyncio.to_thread(running.close)
+            await asyncio.get_running_loop().run_in_executor(self._threads, running.close)
 
-
-async def _next(running: Iterator[Event]) -> Event | None:
-    """The next event; a step that was begun is waited for even when the session is cancelled meanwhile."""
-    step = asyncio.ensure_future(asyncio.to_thread(next, running, None))
-    try:
-        return await asyncio.shield(step)
-    except asyncio.CancelledError:
-        await asyncio.wait([step])
-        raise
+    async def _next(self, running: Iterator[Event]) -> Event | None:
+        """The next event; a step that was begun is waited for even when the session is cancelled meanwhile."""
+        step = asyncio.get_running_loop().run_in_executor(self._threads, next, running, None)
+        try:
+            return await asyncio.shield(step)
+        except asyncio.CancelledError:
+            await asyncio.wait([step])
+            raise
