@@ -106,3 +106,22 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def nine_keys(count: int) -> np.ndarray:
+    """int64[9]: keys that ended a model for good when an index of ``count`` keys had three hash functions, fixed ones.
+
+    Of each three keys share both slots under one of the hashes: two slots for three keys, whichever hash is tried.
+    """
+    m1, m2, m3 = multipliers = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+    bits = (5 * count // 2).bit_length()
+    keys = np.random.default_rng(9).integers(-(2**63), 2**63 - 1, 100_000)
+    chosen: list[int] = []
+    for attempt, seed in enumerate(multipliers):
+        mixed = (keys.view(np.uint64) ^ np.uint64(seed)) * np.uint64(m1)
+        mixed = (mixed ^ mixed >> np.uint64(32)) * np.uint64(m2)
+        shift = np.uint64(64 - bits - attempt)
+        slots = (mixed >> shift) << np.uint64(32) | (mixed ^ mixed >> np.uint64(29)) * np.uint64(m3) >> shift
+        alike = np.flatnonzero(slots == np.sort(slots)[np.flatnonzero(np.sort(slots)[2:] == np.sort(slots)[:-2])[0]])
+        chosen += keys[alike[:3]].tolist()
+    return np.array(chosen, np.int64)

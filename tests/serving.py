@@ -123,7 +123,7 @@ class Deployer:
 
 def registry(users: int = 1000, items: int = 1000, factors: int = 50) -> Registry:
     """A registry with version 1 of ``rec``, of random factors and live, and version 2, whose predictions differ."""
-    held = Registry()
+    held, versions = Registry(), []
     for number in (1, 2):
         model = Als.from_options({"factors": str(factors)}, ["BIGINT", "BIGINT"])
         rows: dict[str, list] = {"users": [], "items": []}
@@ -135,9 +135,10 @@ def registry(users: int = 1000, items: int = 1000, factors: int = 50) -> Registr
         }
         fitted = Fitted(rows=tables, constants=factor_constants(factors), metrics={}, rows_read=0, rows_failed=0)
         view = ArrayView(model, fitted)
-        held.load(LoadedVersion(name="rec", version=number, inputs=(SqlType.BIGINT, SqlType.BIGINT), model=model, view=view,
-                                recommender=model))
-    held.point({"rec": Pointers(versions=frozenset((1, 2)), aliases={"live": 1, "canary": 2})})
+        versions.append(LoadedVersion(name="rec", version=number, inputs=(SqlType.BIGINT, SqlType.BIGINT), model=model,
+                                      view=view, recommender=model))
+    held.become(loaded=versions,
+                pointers={"rec": Pointers(versions=frozenset((1, 2)), aliases={"live": 1, "canary": 2})})
     return held
 
 

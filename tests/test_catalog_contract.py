@@ -18,7 +18,16 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.address import format_moment, parse_address
 from flinkms_sql.catalog.memory import MemoryStore
 from flinkms_sql.catalog.postgres import PostgresStore
-from flinkms_sql.catalog.records import Column, Learner, LearnerStart, Learning, Metric, NewJob, TrainingOutcome
+from flinkms_sql.catalog.records import (
+    Column,
+    Learner,
+    LearnerStart,
+    Learning,
+    LoadFailure,
+    Metric,
+    NewJob,
+    TrainingOutcome,
+)
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.types import SqlType
@@ -33,7 +42,9 @@ OUTCOME = TrainingOutcome(training_rows=100, failed_rows=2, failures={"label is 
 
 @pytest.fixture(scope="module")
 def dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_postgres(tmp_path_factory.mktemp("control")) as dsn:
+    folder = tmp_path_factory.mktemp("control")
+    folder.chmod(0o711)
+    with running_postgres(folder) as dsn:
         yield dsn
 
 
@@ -387,6 +398,17 @@ def test_dropping_a_model_asks_its_jobs_to_end(store: Store) -> None:
     store.drop_models(["rec"])
     assert (store.job(running).state, store.job(running).desired) == ("running", "canceled")
     assert store.job(queued).state == "canceled"
+
+
+def test_what_a_frontend_cannot_load_replaces_what_it_said_before(store: Store) -> None:
+    first, second, other = (LoadFailure(frontend=frontend, model="rec", version=version, error="it is damaged")
+                            for frontend, version in (("a:1", 1), ("a:1", 2), ("b:1", 1)))
+    store.replace_load_failures("a:1", [first])
+    store.replace_load_failures("b:1", [other])
+    store.replace_load_failures("a:1", [second, first])
+    assert store.load_failures() == [first, second, other]
+    store.replace_load_failures("a:1", [])
+    assert store.load_failures() == [other]
 
 
 def test_metrics_are_kept_in_order(store: Store) -> None:

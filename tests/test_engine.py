@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -69,20 +70,20 @@ def loaded(name: str, version: int, factor: float) -> LoadedVersion:
     )  # type: ignore[arg-type]  # fmt: skip
 
 
+POINTERS = {
+    "rec": Pointers(
+        versions=frozenset({1, 2, 3}),
+        aliases={"live": 2, "old": 1, "next": 3},
+        history=(Period(version=1, valid_from=0, valid_to=1000), Period(version=2, valid_from=1000, valid_to=None)),
+    ),
+    "tumor": Pointers(versions=frozenset({1}), aliases={"live": 1}),
+    "new": Pointers(versions=frozenset(), aliases={}),
+}
+
+
 def registry() -> Registry:
     found = Registry()
-    found.load(loaded("rec", 1, 10.0))
-    found.load(loaded("rec", 2, 100.0))
-    found.load(loaded("tumor", 1, 1.0))
-    found.point({
-        "rec": Pointers(
-            versions=frozenset({1, 2, 3}),
-            aliases={"live": 2, "old": 1, "next": 3},
-            history=(Period(version=1, valid_from=0, valid_to=1000), Period(version=2, valid_from=1000, valid_to=None)),
-        ),
-        "tumor": Pointers(versions=frozenset({1}), aliases={"live": 1}),
-        "new": Pointers(versions=frozenset(), aliases={}),
-    })  # fmt: skip
+    found.become(loaded=[loaded("rec", 1, 10.0), loaded("rec", 2, 100.0), loaded("tumor", 1, 1.0)], pointers=POINTERS)
     return found
 
 
@@ -227,7 +228,8 @@ def test_a_promotion_takes_effect_with_the_next_flush() -> None:
                            point("SELECT predict($1, $2, $3)"))  # fmt: skip
     for aliases in ({"live": 2}, {"live": 1}, {}):
         history = (Period(version=1, valid_from=0, valid_to=None),)
-        found.point({"rec": Pointers(versions=frozenset({1, 2}), aliases=aliases, history=history)})
+        pointers = {"rec": Pointers(versions=frozenset({1, 2}), aliases=aliases, history=history)}
+        found.become(loaded=found.loaded(), pointers=pointers)
         batcher.submit(live, (1, 0), done)
         batcher.submit(before, (1, 0), done)
         batcher.submit(named, ("rec", 1, 0), done)
@@ -253,12 +255,33 @@ def test_a_long_queue_is_answered_in_turns() -> None:
 def test_a_reader_sees_all_of_a_change_or_nothing() -> None:
     found = registry()
     generation = found.generation
-    found.unload("rec", 2)
+    found.become(loaded=[loaded("rec", 1, 10.0)], pointers=POINTERS)
     assert found.generation == generation + 1
     with pytest.raises(FlinkmsError) as caught:
         found.resolve(parse_address("rec"))
     assert caught.value.sqlstate == "55000"
     assert found.resolve(parse_address("rec@old")).version == 1
+
+
+def test_a_version_that_cannot_be_loaded_says_why() -> None:
+    found = registry()
+    broken = Pointers(versions=frozenset({1, 3}), aliases={"live": 3},
+                      failures={3: FlinkmsError("XX001", 'file "base.json" is damaged')})
+    found.become(loaded=[loaded("rec", 1, 10.0)], pointers={"rec": broken})
+    with pytest.raises(FlinkmsError, match='version 3 of model "rec" cannot be loaded') as caught:
+        found.resolve(parse_address("rec"))
+    assert (caught.value.sqlstate, caught.value.detail) == ("55000", 'file "base.json" is damaged (XX001)')
+
+
+def test_what_was_asked_of_a_model_that_became_another_meanwhile_is_not_asked_of_the_other() -> None:
+    found, calls = registry(), []
+    batcher = Batcher(found, calls.append)
+    results, done = collect()
+    batcher.submit(point("SELECT predict('rec', $1, $2)"), (1, 0), done)
+    other = replace(loaded("rec", 1, 7.0), inputs=(SqlType.STRING, SqlType.BIGINT))
+    found.become(loaded=[other], pointers={"rec": Pointers(versions=frozenset({1}), aliases={"live": 1})})
+    calls.pop()()
+    assert [error.sqlstate for error in results] == ["42804"]
 
 
 def test_explain_shows_versions_and_positions_or_why_not() -> None:

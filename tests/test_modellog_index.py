@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flinkms_sql.modellog import index as index_module
 from flinkms_sql.modellog.index import Draw, IntIndex, TextIndex, build_index
-from tests.modellog_files import objects
+from tests.modellog_files import nine_keys, objects
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 DENSE = st.integers(-50, 3000)
@@ -110,6 +110,15 @@ def test_keys_chosen_to_share_their_slots_are_found_all_the_same() -> None:
     more = sharing_slots(3, 300)[60:]
     index.insert(more)
     assert (index.find(more) == np.arange(60, 60 + len(more))).all()
+
+
+@pytest.mark.parametrize("others", [0, 20, 50])
+def test_nine_keys_that_ended_a_model_once_are_keys_like_others(others: int) -> None:
+    keys = nine_keys(others + 9)
+    index = IntIndex(np.arange(others))
+    index.insert(keys)
+    assert index.find(np.tile(keys, 3)).tolist() == list(range(others, others + 9)) * 3
+    assert IntIndex(keys).find(keys).tolist() == list(range(9))
 
 
 def test_every_index_draws_multipliers_of_its_own() -> None:

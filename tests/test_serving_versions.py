@@ -8,7 +8,7 @@ import pytest
 
 from flinkms_sql.engine.registry import Registry
 from flinkms_sql.serving import versions
-from flinkms_sql.serving.versions import LIVELY_S, POLL_OTHERS_S, POLL_QUIET_S, POLL_S, Versions
+from flinkms_sql.serving.versions import LIVELY_S, POLL_OTHERS_S, POLL_QUIET_S, POLL_S, Held, Versions
 
 
 class Replica:
@@ -39,8 +39,8 @@ def looks(monkeypatch: pytest.MonkeyPatch, *, during_s: float, before=lambda hel
 
         monkeypatch.setattr(versions.asyncio, "sleep", pass_time)
         held = Versions(Registry())
-        held._replicas = {("m", 2): live, ("m", 1): old}
-        held._named = frozenset({("m", 2)})
+        held._held = {("m", number, "", 0.0): Held(loaded=None, replica=replica) for number, replica in ((2, live), (1, old))}
+        held._asked = frozenset({("m", 2, "", 0.0)})
         before(held, live)
         end, polling = now + during_s, loop.create_task(held.poll())
         while now < end:

@@ -311,6 +311,18 @@ class PostgresStore:
             _check_model(connection, model)
             return [rows.metric(row) for row in connection.execute(_MODELS["list_metrics"], {"model": model})]
 
+    def replace_load_failures(self, frontend: str, failures: Sequence[records.LoadFailure]) -> None:
+        """See Store."""
+        with self._database.transaction() as connection:
+            connection.execute(_MODELS["delete_load_failures"], {"frontend": frontend})
+            for failure in failures:
+                connection.execute(_MODELS["insert_load_failure"], rows.load_failure_parameters(failure))
+
+    def load_failures(self) -> list[records.LoadFailure]:
+        """See Store."""
+        with self._database.transaction() as connection:
+            return [rows.load_failure(row) for row in connection.execute(_MODELS["list_load_failures"])]
+
     def watch(self, channels: Sequence[Channel]) -> Watch:
         """See Store; all watches of a store share one connection."""
         return self._listener.watch(channels)

@@ -235,6 +235,16 @@ class MetricRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadFailure:
+    """A ready version that a frontend, by the address it listens on, cannot load, and why."""
+
+    frontend: str
+    model: str
+    version: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Everything a frontend needs, as of one moment. ``generation`` grows with every change of it.
 

@@ -19,6 +19,7 @@ from flinkms_sql.catalog.records import (
     Learner,
     LearnerStart,
     Learning,
+    LoadFailure,
     Metric,
     MetricRecord,
     ModelRecord,
@@ -140,6 +141,16 @@ def metric_parameters(measured: Metric) -> dict[str, Any]:
     return {"model": measured.model, "version": measured.version, "metric": measured.metric,
             "value": measured.value, "row_count": measured.row_count, "unknown_rows": measured.unknown_rows,
             "failed_rows": measured.failed_rows}
+
+
+def load_failure(row: Row) -> LoadFailure:
+    """A row of flinkms.load_failures."""
+    return LoadFailure(frontend=row["frontend"], model=row["model"], version=row["version"], error=row["error"])
+
+
+def load_failure_parameters(failure: LoadFailure) -> dict[str, Any]:
+    """The columns of a failure that the caller gives."""
+    return {"frontend": failure.frontend, "model": failure.model, "version": failure.version, "error": failure.error}
 
 
 SNAPSHOT_STATEMENTS = (("schema", "generation"), ("tables", "list"), ("models", "list"), ("models", "list_ready"),

@@ -21,6 +21,7 @@ from flinkms_sql.catalog.records import (
     JobState,
     Learner,
     Learning,
+    LoadFailure,
     Metric,
     MetricRecord,
     ModelRecord,
@@ -154,6 +155,12 @@ class Store(Protocol):
 
     def metrics(self, model: str) -> list[MetricRecord]:
         """Measurements of a model, oldest first."""
+
+    def replace_load_failures(self, frontend: str, failures: Sequence[LoadFailure]) -> None:
+        """Say what a frontend cannot load: all there is of it, instead of what it said before."""
+
+    def load_failures(self) -> list[LoadFailure]:
+        """What frontends have not been able to load in the last five minutes, by frontend, model and version."""
 
     def watch(self, channels: Sequence[Channel]) -> Watch:
         """A watch of one's own over channels: no change from now on is missed, nor taken from another watch."""

@@ -155,9 +155,11 @@ class Batcher:
         point, _arguments, done, model = request
         try:
             if point.address is not None:
-                point.version = self._registry.resolve(point.address)
-                point.generation = generation
-                return point.version
+                # The model may have become another since the statement was read.
+                version = self._registry.resolve(point.address)
+                version.check(point.layout.types, point.position)
+                point.version, point.generation = version, generation
+                return version
             if model is None:  # a NULL model predicts NULL
                 done(None, None)
                 return None

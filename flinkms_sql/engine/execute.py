@@ -89,8 +89,7 @@ class _Run:
         if address not in self.resolved:
             self.resolved[address] = self.registry.resolve(address)
         found = self.resolved[address]
-        if isinstance(model, Parameter):
-            found.check(types, model.position)
+        found.check(types, model.position if isinstance(model, Parameter) else None)
         return found
 
 

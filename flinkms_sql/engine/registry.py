@@ -6,8 +6,8 @@ replaced whole, so a reader on another thread sees the state before a change or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import LIVE, ModelAddress, format_moment
@@ -60,11 +60,13 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointers:
-    """What the catalog says of one model: its versions, its aliases, and what was live when."""
+    """What addresses of one model mean here: its versions, its aliases, what was live when, and which versions cannot
+    be loaded, with the reason."""
 
     versions: frozenset[int]
     aliases: Mapping[str, int]
     history: tuple[Period, ...] = ()
+    failures: Mapping[int, FlinkmsError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +87,13 @@ class Registry:
         """Grows with every change: what was resolved at a generation holds while it stays."""
         return self._state.generation
 
-    def load(self, version: LoadedVersion) -> None:
-        """Make a version answer, if something points to it."""
-        loaded = {**self._state.loaded, (version.name, version.version): version}
-        self._set(loaded=loaded)
-
-    def unload(self, name: str, version: int) -> None:
-        """Forget a version; nothing happens when it was not loaded."""
-        self._set(loaded={key: value for key, value in self._state.loaded.items() if key != (name, version)})
-
-    def point(self, pointers: Mapping[str, Pointers]) -> None:
-        """Replace all that addresses can mean, all models at once."""
-        self._set(pointers=dict(pointers))
-
-    def _set(self, **changes: object) -> None:
-        self._state = replace(self._state, generation=self._state.generation + 1, **changes)  # type: ignore[arg-type]
+    def become(self, *, loaded: Iterable[LoadedVersion], pointers: Mapping[str, Pointers]) -> None:
+        """Replace what answers and all that addresses mean, of all models at once: an address never means one state's
+        version of another state's model."""
+        self._state = _State(
+            generation=self._state.generation + 1,
+            loaded={(version.name, version.version): version for version in loaded}, pointers=dict(pointers),
+        )
 
     def loaded(self) -> list[LoadedVersion]:
         """All loaded versions, by model and number."""
@@ -117,12 +111,16 @@ class Registry:
         number = _number(address, pointers)
         found = state.loaded.get((address.name, number))
         if found is None:
-            raise FlinkmsError(
-                errors.OBJECT_NOT_IN_PREREQUISITE_STATE,
-                f'version {number} of model "{address.name}" is not loaded',
-                hint="It is being loaded, or it was retired: SHOW VERSIONS tells.",
-            )
+            raise _not_loaded(address.name, number, pointers.failures.get(number))
         return found
+
+
+def _not_loaded(name: str, number: int, failure: FlinkmsError | None) -> FlinkmsError:
+    if failure is None:
+        return FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, f'version {number} of model "{name}" is not loaded',
+                            hint="It is being loaded, or it was retired: SHOW VERSIONS tells.")
+    return FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, f'version {number} of model "{name}" cannot be loaded',
+                        detail=f"{failure.message} ({failure.sqlstate})", hint="Loading it is tried again until it works.")
 
 
 def _number(address: ModelAddress, pointers: Pointers) -> int:

@@ -2,6 +2,10 @@
 
 Must not know SQL. Loading runs in a thread; from then on a replica belongs to the event loop, whose turns it is updated
 between, so that a prediction sees whole frames and takes no lock.
+
+A version is who it is by its number, its directory and when it was begun: a model that was dropped and created again has
+the same numbers, and nothing of the former one answers for it. What cannot be loaded is left out, said, and tried again;
+an alias that names it keeps meaning the former version here (``views.pointers_of``).
 """
 
 from __future__ import annotations
@@ -9,17 +13,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from flinkms_sql.catalog.records import Snapshot, VersionRecord
 from flinkms_sql.engine.registry import LoadedVersion, Registry
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.modellog.files import reason_of
 from flinkms_sql.modellog.frame import Position
+from flinkms_sql.modellog.loading import Opened, open_version
 from flinkms_sql.modellog.replica import VersionReplica
-from flinkms_sql.serving.views import pointers_of
-from flinkms_sql.types import SqlType
-from udfs.algorithms import configure
+from flinkms_sql.serving.views import Key, pointers_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,94 +40,194 @@ LIVELY_S = 5.0
 POLL_OTHERS_S = 0.2
 """Seconds between looks at versions no alias names: nobody learns on them, but somebody may have."""
 
-FAILURE_PAUSE_S = 1.0
-"""Seconds before a replica whose log could not be read is looked at again."""
+PAUSE_S_MIN, PAUSE_S_MAX = 1.0, 60.0
+"""Seconds before what could not be loaded, or whose log could not be read, is tried again: doubled at each failure. The
+registry's rows of load failures count as old after five of the longest."""
 
-Key = tuple[str, int]
+Identity = tuple[str, int, str, float]
+"""Model, number, directory, and when it was begun (seconds since 1970-01-01 UTC)."""
+
+Report = Callable[[Mapping[Key, FlinkmsError]], Awaitable[None]]
+"""Told of all that cannot be loaded, after every attempt; may raise FlinkmsError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A version that is loaded."""
+
+    loaded: LoadedVersion
+    replica: VersionReplica
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why something failed last, for how long it is left alone then, and until when by the event loop's clock."""
+
+    error: FlinkmsError
+    pause_s: float
+    until: float
 
 
 class Versions:
     """Keeps the engine's registry in step with the catalog's snapshots and the logs."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, report: Report | None = None) -> None:
         self._registry = registry
-        self._replicas: dict[Key, VersionReplica] = {}
-        self._named: frozenset[Key] = frozenset()
-        self._paused: dict[Key, float] = {}
+        self._report = report
+        self._snapshot: Snapshot | None = None
+        self._held: dict[Identity, Held] = {}
+        self._failed: dict[Identity, Failure] = {}
+        self._unread: dict[Identity, Failure] = {}
+        self._named: frozenset[Identity] = frozenset()
+        self._asked: frozenset[Identity] = frozenset()
         self._changing = asyncio.Lock()
         self._lively_until = 0.0
 
     async def follow(self, snapshot: Snapshot) -> None:
-        """Load what is new, then let addresses mean what the snapshot says, then forget what is gone.
+        """Load what is new, then let addresses mean what the snapshot says as far as it is loaded, then forget the rest.
 
-        A version that cannot be loaded is reported and left out; what was served before goes on.
+        What has failed before is tried at once when an alias has come to name it, else when its pause is over.
         """
         async with self._changing:
-            for key, record in snapshot.versions.items():
-                if key not in self._replicas:
-                    await self._load(key, record)
-            self._registry.point(pointers_of(snapshot))
-            self._named = frozenset((model, number) for (model, _), number in snapshot.aliases.items())
-            for key in [key for key in self._replicas if key not in snapshot.versions]:
-                self._registry.unload(*key)
-                self._replicas.pop(key).close()
+            named = frozenset(
+                identity_of(snapshot.versions[model, number])
+                for (model, _), number in snapshot.aliases.items() if (model, number) in snapshot.versions
+            )
+            await self._load_all(snapshot, [identity for identity in self._failed if identity in named - self._named])
+            first = self._snapshot is None
+            self._snapshot, self._named = snapshot, named
+            wanted = {identity_of(record) for record in snapshot.versions.values()}
+            gone = [self._held.pop(identity).replica for identity in list(self._held) if identity not in wanted]
+            self._unread = {identity: failed for identity, failed in self._unread.items() if identity in wanted}
+            dropped = [self._failed.pop(identity) for identity in list(self._failed) if identity not in wanted]
+            self._point()
+            for replica in gone:
+                replica.close()
+            if dropped or first:  # what a frontend of this address said before it was started again is not so any more
+                await self._tell()
 
-    async def _load(self, key: Key, record: VersionRecord) -> None:
+    async def retry(self) -> None:
+        """Try again what could not be loaded, for ever."""
+        while True:
+            await asyncio.sleep(PAUSE_S_MIN)
+            if any(failure.until <= self._now() for failure in self._failed.values()):
+                async with self._changing:
+                    await self._load_all(self._snapshot, [])
+                    self._point()
+
+    async def failure(self, model: str, number: int) -> FlinkmsError | None:
+        """Why a version cannot be loaded here, tried once more if it could not be before."""
+        async with self._changing:
+            record = self._snapshot.versions.get((model, number)) if self._snapshot is not None else None
+            if record is None or identity_of(record) not in self._failed:
+                return None
+            await self._load_all(self._snapshot, [identity_of(record)])
+            self._point()
+            failed = self._failed.get(identity_of(record))
+            return failed.error if failed is not None else None
+
+    async def _load_all(self, snapshot: Snapshot | None, at_once: list[Identity]) -> None:
+        """Load what the snapshot has and is not loaded; what failed before only if it is ``at_once`` or due."""
+        tried = False
+        for record in snapshot.versions.values() if snapshot is not None else ():
+            identity = identity_of(record)
+            failed = self._failed.get(identity)
+            if identity in self._held or (failed is not None and failed.until > self._now() and identity not in at_once):
+                continue
+            before = len(self._failed)
+            await self._load(identity, record)
+            tried = tried or failed is not None or len(self._failed) != before
+        if tried:
+            await self._tell()
+
+    async def _load(self, identity: Identity, record: VersionRecord) -> None:
         try:
-            loaded, replica = await asyncio.to_thread(load_version, record)
-        except (FlinkmsError, ValueError) as error:
-            logger.error("version %s@%d cannot be loaded: %s", *key, error)
+            opened = await asyncio.to_thread(open_version, Path(record.path), _positions(record))
+        except FlinkmsError as error:
+            self._failed[identity] = self._failure(error, self._failed.get(identity))
+            logger.error("version %s@%d cannot be loaded: %s", record.model, record.version, error)
             return
-        self._replicas[key] = replica
-        self._registry.load(loaded)
-        logger.info("version %s@%d loaded", *key)
+        self._failed.pop(identity, None)
+        self._held[identity] = Held(loaded=loaded_version(record, opened), replica=opened.replica)
+        logger.info("version %s@%d loaded", record.model, record.version)
+
+    def _point(self) -> None:
+        """Let addresses mean the snapshot, in one step: what is loaded of it answers."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return
+        wanted = {identity_of(record) for record in snapshot.versions.values()}
+        serving = {identity[:2]: held.loaded for identity, held in self._held.items() if identity in wanted}
+        failures = {identity[:2]: failed.error for identity, failed in self._failed.items() if identity in wanted}
+        pointers = pointers_of(snapshot, serving.keys(), failures)
+        self._registry.become(loaded=serving.values(), pointers=pointers)
+        asked = {(model, number) for model, meant in pointers.items() for number in meant.aliases.values()}
+        self._asked = frozenset(identity for identity in self._held if identity in wanted and identity[:2] in asked)
+
+    async def _tell(self) -> None:
+        if self._report is None:
+            return
+        try:
+            await self._report({identity[:2]: failed.error for identity, failed in self._failed.items()})
+        except FlinkmsError as error:
+            logger.warning("registry: %s", error)
 
     def expect_updates(self) -> None:
         """Look often for a while: something was inserted that a model may learn from."""
-        self._lively_until = asyncio.get_running_loop().time() + LIVELY_S
+        self._lively_until = self._now() + LIVELY_S
 
     async def poll(self) -> None:
         """Apply what is new in the logs, for ever."""
-        loop = asyncio.get_running_loop()
         others_at = 0.0
         while True:
-            now = loop.time()
+            now = self._now()
             all_of_them = now >= others_at
             if all_of_them:
                 others_at = now + POLL_OTHERS_S
-            for key in list(self._replicas):
-                if (all_of_them or key in self._named) and self._poll_one(key, now):
+            for identity in list(self._held):
+                if (all_of_them or identity in self._asked) and self._poll_one(identity, now):
                     self._lively_until = now + LIVELY_S
             await asyncio.sleep(POLL_S if now < self._lively_until else POLL_QUIET_S)
 
-    def _poll_one(self, key: Key, now: float) -> int:
+    def _poll_one(self, identity: Identity, now: float) -> int:
         """The number of records applied."""
-        if self._paused.get(key, 0.0) > now:
+        failed = self._unread.get(identity)
+        if failed is not None and failed.until > now:
             return 0
         try:
-            return self._replicas[key].poll()
-        except FlinkmsError as error:
-            logger.error("log of version %s@%d: %s", *key, error)
-            self._paused[key] = now + FAILURE_PAUSE_S
+            applied = self._held[identity].replica.poll()
+        except Exception as error:  # noqa: BLE001 - the others go on, and so does this one once it can
+            reason = reason_of(error, self._held[identity].replica.path)
+            logger.error("log of version %s@%d: %s", *identity[:2], reason)
+            self._unread[identity] = self._failure(reason, failed)
             return 0
+        if failed is not None:
+            del self._unread[identity]
+        return applied
+
+    def _failure(self, error: FlinkmsError, before: Failure | None) -> Failure:
+        pause_s = PAUSE_S_MIN if before is None else min(before.pause_s * 2, PAUSE_S_MAX)
+        return Failure(error=error, pause_s=pause_s, until=self._now() + pause_s)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
 
-def load_version(record: VersionRecord) -> tuple[LoadedVersion, VersionReplica]:
-    """Open, catch up and warm one version. Raises FlinkmsError when its files cannot be read."""
-    replica = VersionReplica(Path(record.path))
-    wanted = _positions(record)
-    while replica.poll() or not replica.reached(wanted):
-        pass
-    replica.warm()
-    version = replica.version
-    model = configure(version.algorithm, version.options, version.input_types)
+def identity_of(record: VersionRecord) -> Identity:
+    """Who a version is, whatever else has had its name and number."""
+    return record.model, record.version, record.path, record.created_at.timestamp()
+
+
+def loaded_version(record: VersionRecord, opened: Opened) -> LoadedVersion:
+    """A version as the engine asks it."""
+    model, replica = opened.model, opened.replica
     return LoadedVersion(
-        name=record.model, version=record.version, model=model, view=replica,
-        inputs=tuple(SqlType[name] for name in version.input_types),
+        name=record.model, version=record.version, model=model, view=replica, inputs=opened.inputs,
         recommender=model if hasattr(type(model), "recommend") else None,
         pointwise=model if hasattr(type(model), "predict_one") else None,
         position=lambda: json.dumps(replica.positions),
-    ), replica
+    )
 
 
 def _positions(record: VersionRecord) -> Mapping[str, Mapping[str, Position]]:

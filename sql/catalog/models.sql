@@ -81,3 +81,13 @@ VALUES (%(model)s, %(version)s, %(metric)s, %(value)s, %(row_count)s, %(unknown_
 
 -- name: list_metrics
 SELECT * FROM flinkms.model_metrics WHERE model = %(model)s ORDER BY measured_at, metric
+
+-- name: delete_load_failures
+DELETE FROM flinkms.load_failures WHERE frontend = %(frontend)s OR failed_at < now() - interval '1 day'
+
+-- name: insert_load_failure
+INSERT INTO flinkms.load_failures (frontend, model, version, error)
+VALUES (%(frontend)s, %(model)s, %(version)s, %(error)s)
+
+-- name: list_load_failures
+SELECT * FROM flinkms.load_failures WHERE failed_at > now() - interval '5 minutes' ORDER BY frontend, model, version

@@ -9,7 +9,11 @@ SELECT v.model,
        v.duration_ms,
        v.training_metrics::text AS training_metrics,
        v.published_at::text AS published_at,
-       v.error
+       coalesce(v.error,
+                (SELECT string_agg('frontend ' || f.frontend || ' cannot load it: ' || f.error, '; ' ORDER BY f.frontend)
+                   FROM flinkms.load_failures f
+                  WHERE f.model = v.model AND f.version = v.version AND f.failed_at > now() - interval '5 minutes')
+               ) AS error
   FROM flinkms.model_versions v
  WHERE $1::text IN ('', v.model)
  ORDER BY v.model, v.version

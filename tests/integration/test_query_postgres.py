@@ -23,6 +23,7 @@ from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.lexer import Kind, tokenize
 from flinkms_sql.query.plan import Fold, JoinPlan, Lookup, ModelPlan, PointPlan, ResultParameter, ShowPlan
 from flinkms_sql.types import BY_OID, SqlType
+from tests.control_database import migrate
 from tests.query_catalog import CATALOG, input_types
 from udfs.block import Column
 
@@ -131,11 +132,12 @@ NO_TABLES = SimpleNamespace(tables={}, constants={}, classes=None)
 
 
 def registry() -> Registry:
-    found, model = Registry(), Summing()
-    for name in ("rec", "tumor"):
-        found.load(LoadedVersion(name=name, version=1, inputs=input_types(name), model=model, view=NO_TABLES,
-                                 recommender=model))  # type: ignore[arg-type]  # fmt: skip
-    found.point({name: Pointers(versions=frozenset({1}), aliases={"live": 1}) for name in ("rec", "tumor")})
+    found, model, names = Registry(), Summing(), ("rec", "tumor")
+    found.become(
+        loaded=[LoadedVersion(name=name, version=1, inputs=input_types(name), model=model, view=NO_TABLES,
+                              recommender=model) for name in names],  # type: ignore[arg-type]
+        pointers={name: Pointers(versions=frozenset({1}), aliases={"live": 1}) for name in names},
+    )  # fmt: skip
     return found
 
 
@@ -148,8 +150,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Con
     server = pgserver.get_server(Path(tmp_path_factory.mktemp("pg")), cleanup_mode="delete")
     try:
         with psycopg.connect(server.get_uri(), cursor_factory=psycopg.RawCursor) as connection:
-            connection.execute(sqlfiles.load("catalog/0001_registry"), prepare=False)
-            connection.execute(sqlfiles.load("catalog/0003_missing_prediction"))
+            migrate(connection)
             connection.execute(SETUP)
             connection.commit()
             yield connection
