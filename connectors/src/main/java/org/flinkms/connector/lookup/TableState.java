@@ -65,7 +65,7 @@ final class TableState implements Closeable {
         this.rows = new FrameRows(layout);
         this.manifest = Manifest.read(layout.path());
         this.base = manifest.isPresent() ? Base.open(layout.path(), manifest.get().base()) : null;
-        this.index = base == null ? null : KeyIndex.of(base);
+        this.index = base == null ? null : new KeyIndex(base);
     }
 
     /** The row of a key (Long or StringData), or null when there is none. */

@@ -48,11 +48,7 @@ final class Key {
         return bytes;
     }
 
-    long hash() {
-        return text ? KeyHash.of(bytes) : KeyHash.of(number);
-    }
-
     int partition(int partitions) {
-        return KeyHash.partition(hash(), partitions);
+        return KeyHash.partition(text ? KeyHash.of(bytes) : KeyHash.of(number), partitions);
     }
 }

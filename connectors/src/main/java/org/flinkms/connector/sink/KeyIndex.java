@@ -24,6 +24,10 @@ abstract class KeyIndex {
     /** Whether the key of {@code row} is {@code key}. */
     abstract boolean matches(int row, Key key);
 
+    /** Where to look for a key: a hash that is this process's own. */
+    abstract long hash(Key key);
+
+    /** The same of the key of {@code row}. */
     abstract long hash(int row);
 
     /** Keeps {@code key} as that of the new row {@code row}. */
@@ -38,7 +42,7 @@ abstract class KeyIndex {
 
     /** The row of a key; when it is new, the next row number, which is then the key's. */
     final int findOrAdd(Key key) throws IOException {
-        int slot = slot(key.hash());
+        int slot = slot(hash(key));
         while (slots[slot] != 0) {
             int row = slots[slot] - 1;
             if (matches(row, key)) {

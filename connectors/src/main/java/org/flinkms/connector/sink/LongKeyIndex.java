@@ -1,7 +1,7 @@
 package org.flinkms.connector.sink;
 
 import org.flinkms.connector.format.ColumnBuilder;
-import org.flinkms.connector.format.KeyHash;
+import org.flinkms.connector.format.SlotHash;
 
 import java.util.Arrays;
 
@@ -15,8 +15,13 @@ final class LongKeyIndex extends KeyIndex {
     }
 
     @Override
+    long hash(Key key) {
+        return SlotHash.OWN.of(key.number());
+    }
+
+    @Override
     long hash(int row) {
-        return KeyHash.of(keys[row]);
+        return SlotHash.OWN.of(keys[row]);
     }
 
     @Override

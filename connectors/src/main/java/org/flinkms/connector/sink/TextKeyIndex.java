@@ -1,7 +1,7 @@
 package org.flinkms.connector.sink;
 
 import org.flinkms.connector.format.ColumnBuilder;
-import org.flinkms.connector.format.KeyHash;
+import org.flinkms.connector.format.SlotHash;
 
 import java.io.IOException;
 import java.util.Arrays;
@@ -25,8 +25,13 @@ final class TextKeyIndex extends KeyIndex {
     }
 
     @Override
+    long hash(Key key) {
+        return SlotHash.OWN.of(key.bytes(), 0, key.bytes().length);
+    }
+
+    @Override
     long hash(int row) {
-        return KeyHash.of(Arrays.copyOfRange(text, start(row), ends[row]));
+        return SlotHash.OWN.of(text, start(row), ends[row] - start(row));
     }
 
     @Override

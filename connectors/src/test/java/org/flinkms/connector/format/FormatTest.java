@@ -10,6 +10,7 @@ public final class FormatTest {
     public static void main(String[] args) throws Exception {
         Path scratch = Paths.get(args[1]);
         new VectorsTest(Paths.get(args[0])).run();
+        new SlotHashTest().run();
         new PartitionTest(scratch).run();
         new RowsTest(scratch).run();
         System.out.println("ok");
