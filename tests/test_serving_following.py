@@ -51,7 +51,7 @@ class Frontend:
 
     def drop(self) -> None:
         """Drop rec, and its files: the next one of its name has the same directories."""
-        self.store.drop_model("rec")
+        self.store.drop_models(["rec"])
         shutil.rmtree(self.folder / "models" / "rec", ignore_errors=True)
 
     def places(self) -> tuple[Path, Path]:

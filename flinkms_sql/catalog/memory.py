@@ -41,7 +41,7 @@ class MemoryStore:
         self._learning: dict[tuple[str, int], records.Learning] = {}
         self._jobs: dict[int, records.JobRecord] = {}
         self._metrics: list[records.MetricRecord] = []
-        self._load_failures: list[records.LoadFailure] = []
+        self._load_failures: dict[str, list[records.LoadFailure]] = {}
         self._job_ids = itertools.count(1)
 
     def migrate(self) -> list[str]:
@@ -329,13 +329,11 @@ class MemoryStore:
 
     def replace_load_failures(self, frontend: str, failures: Sequence[records.LoadFailure]) -> None:
         """See Store; it does not age what a frontend said."""
-        with self._changed:
-            self._load_failures = [held for held in self._load_failures if held.frontend != frontend] + list(failures)
+        self._load_failures[frontend] = sorted(failures, key=lambda held: (held.model, held.version))
 
     def load_failures(self) -> list[records.LoadFailure]:
         """See Store."""
-        with self._changed:
-            return sorted(self._load_failures, key=lambda held: (held.frontend, held.model, held.version))
+        return [failure for _, failures in sorted(self._load_failures.items()) for failure in failures]
 
     def watch(self, channels: Sequence[Channel]) -> Watch:
         """See Store."""

@@ -90,7 +90,7 @@ def test_a_model_dropped_and_created_in_one_step_is_the_new_one(deployment: Depl
     publish(deployment, store, "reborn", seed=1)
     until(None, lambda: failure_of(deployment, "reborn"))
     before = predicted(deployment, "reborn")
-    store.drop_model("reborn")
+    store.drop_models(["reborn"])
     path = deployment.settings.warehouse / "models" / "reborn"
     if path.exists():
         path.rename(path.with_name("was-reborn"))
