@@ -190,7 +190,7 @@ def check_every_delta(replica: VersionReplica, events: Mapping[str, np.ndarray])
     """Every key's sequence is the number of its events, every value is finite. ``events``: by table, each one's key."""
     for name, seen in events.items():
         keys, sequences, rows = state_of(replica.tables[name])
-        expected = Counter(seen.tolist())
+        expected = Counter(np.asarray(seen).tolist())
         found = {key: count for key, count in zip(keys.tolist(), sequences.tolist(), strict=True) if count}
         assert found == dict(expected), f"{name}: {_difference(found, expected)}"
         assert np.isfinite(rows).all()

@@ -32,6 +32,14 @@ ENDED_STATES = frozenset({"FINISHED", "FAILED", "CANCELED"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One failure of a job that Flink may have started anew: when (milliseconds since 1970), and the stack trace."""
+
+    at_ms: int
+    stacktrace: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
     """State of a job as Flink names it, or None when the cluster does not know the job; the root failure if any."""
 
@@ -69,6 +77,13 @@ class Cluster:
         answer = self._request("GET", f"/jobs/{job_id}/exceptions?maxExceptions=1", missing={})
         entries = answer.get("exceptionHistory", {}).get("entries", [])
         return entries[0]["stacktrace"] if entries else None
+
+    def failures(self, job_id: str, since_ms: int) -> list[Failure]:
+        """What ended a job's attempts after a moment, newest first; Flink keeps the last sixteen."""
+        answer = self._request("GET", f"/jobs/{job_id}/exceptions", missing={})
+        entries = answer.get("exceptionHistory", {}).get("entries", [])
+        return [Failure(at_ms=entry["timestamp"], stacktrace=entry["stacktrace"]) for entry in entries
+                if entry["timestamp"] > since_ms]
 
     def cancel(self, job_id: str) -> None:
         """Ask for the job to be cancelled; a job that is gone or has ended is no error."""

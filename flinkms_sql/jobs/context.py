@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import JobRecord, Snapshot, VersionRecord
+from flinkms_sql.catalog.records import JobRecord, Snapshot, TableRecord, VersionRecord
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.cluster import ENDED_STATES, Cluster
@@ -52,6 +52,19 @@ class RunnerStopping(Exception):
     """The runner is shutting down; the job is left as it is, to be followed again by the next runner."""
 
 
+class Locks:
+    """A lock for each name."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+
+    def of(self, name: str) -> threading.Lock:
+        """The lock of a name, always the same."""
+        with self._guard:
+            return self._locks.setdefault(name, threading.Lock())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobContext:
     """The registry, the cluster, where jobs go, where models are kept; ``stopping`` is set at shutdown."""
@@ -63,15 +76,21 @@ class JobContext:
     stopping: threading.Event
     submitting: threading.Lock
     """Held while a job is compiled: PyFlink's client keeps one thread-bound context per JVM."""
+    teaching: Locks = field(default_factory=Locks)
+    """By model, held while it is decided which Flink job teaches a version: two that did would fight for its log."""
 
-    def follow(self, job: JobRecord, flink_job_id: str, on_tick: Callable[[str], None]) -> None:
-        """Wait for the Flink job to finish; ``on_tick`` gets its state at each look."""
+    def follow(self, job: JobRecord, flink_job_id: str, on_tick: Callable[[str], None],
+               end: Callable[[str], None] | None = None) -> None:
+        """Wait for the Flink job to finish; ``on_tick`` gets its state at each look.
+
+        end: how the Flink job is ended when its row says that it is to be; it is canceled unless this says otherwise.
+        """
         began = last_seen = time.monotonic()
         while True:
             if self.stopping.is_set():
                 raise RunnerStopping
             if self.store.job(job.id).desired == "canceled":
-                self.cluster.cancel(flink_job_id)
+                (end or self.cluster.cancel)(flink_job_id)
                 raise JobCanceled
             try:
                 status = self.cluster.status(flink_job_id)
@@ -121,25 +140,25 @@ class JobContext:
             if filled:
                 check_rows(known, tables)
 
-    def declare_tables(self, workspace: Workspace, job: JobRecord, names: Sequence[str], *, bounded: bool) -> None:
-        """Declare the registered tables that a job names; streams get their directory, and how to read and write them.
-
-        A job reads an unbounded stream as a group of its own, and writes one as a writer of its own.
-        """
-        tables = self.store.snapshot().tables
+    def tables(self, names: Sequence[str]) -> list[TableRecord]:
+        """The registered tables of these names. Raises 42P01 for one that is not there."""
+        declared = self.store.snapshot().tables
         for name in names:
-            record = tables.get(name)
-            if record is None:
+            if name not in declared:
                 raise FlinkmsError(errors.UNDEFINED_TABLE, f'Flink table "{name}" does not exist')
+        return [declared[name] for name in names]
+
+    def declare_tables(self, workspace: Workspace, tables: Iterable[TableRecord],
+                       access: Callable[[TableRecord], Mapping[str, str]]) -> None:
+        """Declare registered tables to a job; ``access`` says how a stream is read or written: options beside its path."""
+        for record in tables:
             options: dict[str, str] = {}
             if record.kind == "stream":
-                options = {"path": record.path or "", "sink.writer": f"job-{job.id}"}
-                reading = {"scan.group": f"job-{job.id}", "scan.startup.mode": "group-offsets"}
-                options |= {"scan.bounded": "true"} if bounded else reading
+                options = {"path": record.path or "", **access(record)}
             elif record.options.get("format") in ("csv", "json"):
                 # A malformed row is the training's to count, not a reason to fail.
                 options[f"{record.options['format']}.ignore-parse-errors"] = "true"
-            workspace.declare(name, record.definition, options)
+            workspace.declare(record.name, record.definition, options)
 
 
 def new_flink_job_id() -> str:

@@ -7,6 +7,7 @@ cluster. It must not know what a job means. User text enters Flink only as whole
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from py4j.protocol import Py4JJavaError
 from pyflink.common import Configuration
+from pyflink.java_gateway import get_gateway
 from pyflink.table import EnvironmentSettings, Schema, Table, TableDescriptor, TableEnvironment
 from pyflink.table.catalog import CatalogBaseTable, ObjectPath
 from pyflink.table.expression import Expression
@@ -255,6 +257,32 @@ class SelectResult:
     def rows(self) -> list[tuple]:
         """All rows; waits for the job to end. Raises FlinkmsError when it fails."""
         return Workspace._java_errors(lambda: [tuple(row) for row in self._result.collect()])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointPositions:
+    """Where a job's flinkms sources and sinks stood in one complete checkpoint.
+
+    sources: directory of a table -> partition -> (epoch, offset, rows of the frame there).
+    logs:    table of the model that the sink writes -> partition -> (epoch, offset).
+    """
+
+    sources: Mapping[str, Mapping[str, tuple[int, ...]]]
+    logs: Mapping[str, Mapping[str, tuple[int, ...]]]
+
+
+def checkpoint_positions(uri: str) -> CheckpointPositions:
+    """What a checkpoint or savepoint holds of our tables. Raises FlinkmsError 58030 when it cannot be read."""
+    pin_threads()
+    try:
+        text = get_gateway().jvm.org.flinkms.connector.checkpoint.CheckpointPositions.read(uri)
+    except (Py4JJavaError, JavaException) as error:
+        raise FlinkmsError(errors.IO_ERROR, f"checkpoint {uri} cannot be read",
+                           detail=rejected(_messages(error)).message) from error
+    found = json.loads(text)
+    sources, logs = ({name: {partition: tuple(at) for partition, at in partitions.items()}
+                      for name, partitions in found[kind].items()} for kind in ("sources", "logs"))
+    return CheckpointPositions(sources=sources, logs=logs)
 
 
 def _selects(table: Table, column: Expression) -> bool:

@@ -10,7 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from flinkms_sql.catalog.records import JobRecord, Metric
-from flinkms_sql.jobs.context import JobContext, input_types, output_type, resolve, signature
+from flinkms_sql.jobs.context import (
+    JobCanceled,
+    JobContext,
+    input_types,
+    new_flink_job_id,
+    output_type,
+    resolve,
+    signature,
+)
 from flinkms_sql.jobs.environment import BULK, Workspace
 from flinkms_sql.jobs.labels import served_label
 from flinkms_sql.jobs.worker import evaluate_blocks, evaluate_function
@@ -22,19 +30,27 @@ from udfs.model import TableView
 
 def evaluate(job: JobRecord, context: JobContext) -> dict | None:
     """Run the evaluation, record its metrics, and return them."""
+    if job.desired == "canceled":
+        raise JobCanceled
+    if job.flink_job_id is not None:
+        # Its row went to a client that is no more.
+        context.cluster.cancel(job.flink_job_id)
     snapshot = context.store.snapshot()
     version = resolve(snapshot, job.model or "", job.version)
     names, types = signature(snapshot, version.model), input_types(snapshot, version.model)
     output, files = output_type(snapshot, version.model), read_version(Path(version.path))
     context.check_files(job.options["tables"])
+    flink_job_id = new_flink_job_id()
     with context.submitting:
-        workspace = Workspace(context.target, BULK, name=f"evaluate {version.model}@{version.version} (job {job.id})")
-        context.declare_tables(workspace, job, job.options["tables"], bounded=True)
+        workspace = Workspace(context.target, BULK, flink_job_id=flink_job_id,
+                              name=f"evaluate {version.model}@{version.version} (job {job.id})")
+        context.declare_tables(workspace, context.tables(job.options["tables"]), lambda _: {"scan.bounded": "true"})
         workspace.create_function("evaluate", evaluate_function(version.path, output))
         columns = list(zip(names, (*types, served_label(files, output)), strict=True))
         workspace.create_view("packed", workspace.packed(workspace.typed(workspace.queried(job.query, names), columns)))
-        flink_job_id, result = workspace.select("evaluate")
-    context.store.update_job(job.id, state="running", flink_job_id=flink_job_id, version=version.version)
+        context.record_submission(job, flink_job_id, version=version.version)
+        _, result = workspace.select("evaluate")
+    context.store.update_job(job.id, state="running")
     context.follow(job, flink_job_id, lambda state: None)
     rows = result.rows()
     found = json.loads(rows[0][0]) if rows else metrics_of_nothing(files, output)

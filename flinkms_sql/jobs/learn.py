@@ -1,44 +1,25 @@
 """Learning from a stream: a standing job that pulls rows, computes deltas and pushes them (sql/jobs/learn.sql).
 
-Exactly once: the Flink checkpoint holds the stream's positions and the shards' log positions together. The job follows
-the live version: when another one is promoted, it is stopped at a savepoint (which commits its stream positions under
-the job's group) and started from there against the new version's tables.
+Exactly once: a Flink checkpoint holds the stream's positions and the shards' log positions together, and belongs to the
+version that learned (learner.py). The standing job follows the live version: when another one is promoted, the Flink
+job of the former stops at a savepoint, and that of the other is taken up where its own learning stands.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
 
-from flinkms_sql import errors
-from flinkms_sql.catalog.records import JobRecord, VersionRecord
-from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.jobs.context import (
-    JobContext,
-    JobFailed,
-    JobLost,
-    input_types,
-    new_flink_job_id,
-    output_type,
-    signature,
-)
-from flinkms_sql.jobs.environment import STANDING, Workspace
-from flinkms_sql.jobs.labels import served_label
-from flinkms_sql.jobs.worker import learn_function
-from flinkms_sql.modellog.version import read_version
-from flinkms_sql.types import SqlType
+from flinkms_sql.catalog.records import ENDED, JobRecord
+from flinkms_sql.jobs.checkpoints import was_stopped
+from flinkms_sql.jobs.context import POLL_S, JobCanceled, JobContext, JobFailed, JobLost, RunnerStopping
+from flinkms_sql.jobs.learner import halt, halt_all, take_up
+from flinkms_sql.jobs.standing import Standing
 
 logger = logging.getLogger(__name__)
 
 LIVE_INTERVAL_S = 0.5
 """Seconds between looks at which version is live: how long learning may go on with one that was just replaced."""
-
-STARTING_STATES = ("CREATED", "INITIALIZING")
-"""A job's first states: its Python workers start and open the model."""
-
-PUSH = {"merge": "add", "sink.flush-interval": "0 ms"}
-"""A bundle holds what a whole batch adds to each key: waiting for another one to be written with it only costs time."""
 
 
 class _VersionMoved(Exception):
@@ -46,91 +27,57 @@ class _VersionMoved(Exception):
 
 
 def learn(job: JobRecord, context: JobContext) -> dict | None:
-    """Keep the learning job running until it is canceled; returns only when its stream is bounded and read."""
+    """Keep the live version learning until the job is canceled; returns only when its query is bounded and read."""
+    _wait_for_former(job, context)
+    standing = Standing(job, context)
     while True:
+        job = context.store.job(job.id)
+        if job.desired == "canceled":
+            halt_all(job, context)
+            raise JobCanceled
         live = context.store.snapshot().by_alias(job.model or "")
-        known = context.is_known(job.flink_job_id)
-        if known and job.version != live.version:
-            _stop(job, context)
-        if not known or job.version != live.version:
-            job = _submit(job, live, context)
+        if job.flink_job_id is not None and job.version != live.version:
+            halt(job.flink_job_id, context)
+        flink_job_id = take_up(job, live, context)
+        if (job.flink_job_id, job.version) != (flink_job_id, live.version):
+            standing.started(flink_job_id, live.version)
         try:
-            context.follow(job, job.flink_job_id or "", _Watch(job, live, context))
-            return {"version": live.version}
-        except _VersionMoved:
+            context.follow(job, flink_job_id, _Watch(standing, job.model or "", live.version, flink_job_id, context),
+                           lambda _, job=job: halt_all(job, context))
+            if not was_stopped(context.target.checkpoints, flink_job_id):
+                return {"version": live.version}
+        except (_VersionMoved, JobCanceled):
+            # Canceled by somebody else than its row says: a standing job is started again whenever it is not there.
             pass
         except JobFailed as failure:
-            if latest_checkpoint(context.target.checkpoints, job.flink_job_id) is None:
-                raise
-            # It had learned until then. What ended all of Flink's attempts, most likely a cluster that was away for
-            # long, may be over; if not, the next one fails before its first checkpoint.
-            logger.warning("job %d: %s; taken up from its last checkpoint", job.id, failure)
-            context.store.update_job(job.id, state="restarting")
-        except JobLost:
-            context.store.update_job(job.id, state="restarting")
+            standing.given_up(flink_job_id, failure)
             context.wait_for_cluster()
-        job = context.store.job(job.id)
+        except JobLost:
+            standing.lost()
+            context.wait_for_cluster()
 
 
-def _stop(job: JobRecord, context: JobContext) -> None:
-    """End the Flink job, so that another can go on where it stops: at a savepoint, else at its last checkpoint."""
-    flink_job_id = job.flink_job_id or ""
-    try:
-        context.cluster.stop_with_savepoint(flink_job_id, context.target.checkpoints.as_uri())
-    except FlinkmsError as error:
-        if error.sqlstate == errors.CONNECTION_FAILURE:
-            raise
-        logger.warning("job %d: %s; canceled instead", job.id, error)
-        context.cluster.cancel_and_wait(flink_job_id)
+def _wait_for_former(job: JobRecord, context: JobContext) -> None:
+    """Until the jobs that learned before have ended: what they leave is where this one starts."""
+    while any(other.kind == "learn" and other.id < job.id and other.state not in ENDED
+              for other in context.store.jobs(model=job.model)):
+        if context.store.job(job.id).desired == "canceled":
+            raise JobCanceled
+        if context.stopping.wait(POLL_S):
+            raise RunnerStopping
 
 
 class _Watch:
     """What a look at the running job does: its row shows the state, and a promotion elsewhere moves the learning."""
 
-    def __init__(self, job: JobRecord, live: VersionRecord, context: JobContext) -> None:
-        self._job, self._live, self._context = job, live, context
-        self._shown: str | None = job.state
+    def __init__(self, standing: Standing, model: str, version: int, flink_job_id: str, context: JobContext) -> None:
+        self._standing, self._model, self._version, self._flink_job_id = standing, model, version, flink_job_id
+        self._context = context
         self._look_at = 0.0
 
     def __call__(self, state: str) -> None:
-        shown = "running" if state == "RUNNING" else "restarting"
-        if shown != self._shown and not (self._shown == "starting" and state in STARTING_STATES):
-            self._context.store.update_job(self._job.id, state=shown)
-            self._shown = shown
+        self._standing.look(self._flink_job_id, state)
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LIVE_INTERVAL_S
-            if self._context.store.snapshot().by_alias(self._live.model).version != self._live.version:
+            if self._context.store.snapshot().by_alias(self._model).version != self._version:
                 raise _VersionMoved
-
-
-def _submit(job: JobRecord, live: VersionRecord, context: JobContext) -> JobRecord:
-    restore = None
-    if job.version == live.version:
-        restore = latest_checkpoint(context.target.checkpoints, job.flink_job_id) or job.options.get("restore")
-    snapshot = context.store.snapshot()
-    names, types = signature(snapshot, live.model), input_types(snapshot, live.model)
-    label = served_label(read_version(Path(live.path)), output_type(snapshot, live.model))
-    flink_job_id = new_flink_job_id()
-    with context.submitting:
-        workspace = Workspace(
-            context.target, STANDING, name=f"learn {live.model}@{live.version} (job {job.id})",
-            parallelism=int(job.options.get("parallelism", 1)), flink_job_id=flink_job_id, restore_from=restore,
-        )
-        context.declare_tables(workspace, job, job.options["tables"], bounded=False)
-        workspace.create_function("learn", learn_function(live.path, label))
-        columns = list(zip(names, (*types, label), strict=True))
-        observations = workspace.with_wake_row(workspace.typed(workspace.queried(job.query, names), columns))
-        workspace.create_view("deltas", workspace.applied("learn", observations, "bundle"))
-        workspace.create_table("model_push", [("bundle", SqlType.BYTES)], {"path": live.path, **PUSH})
-        context.record_submission(job, flink_job_id, version=live.version, options={**job.options, "restore": restore})
-        workspace.submit("learn")
-    return context.store.job(job.id)
-
-
-def latest_checkpoint(checkpoints: Path, flink_job_id: str | None) -> str | None:
-    """URI of the newest complete checkpoint that a job left behind, or None."""
-    if flink_job_id is None:
-        return None
-    complete = [path.parent for path in (checkpoints / flink_job_id).glob("chk-*/_metadata")]
-    newest = max(complete, key=lambda path: int(path.name.removeprefix("chk-")), default=None)
-    return None if newest is None else newest.as_uri()

@@ -33,6 +33,9 @@ IDLE_WAIT_S = 1.0
 RETRY_S = 0.5
 """Seconds before trying the registry or Flink again after it did not answer: it restarts within one or ten."""
 
+UNRECORDED_RETRY_S = 2.0
+"""Seconds before an end that could not be recorded is tried again: not so often that it fills the log."""
+
 KINDS: dict[str, Callable[[JobRecord, JobContext], dict | None]] = {
     "train": train, "learn": learn, "evaluate": evaluate, "score": score,
 }
@@ -75,17 +78,40 @@ def _warm(context: JobContext) -> None:
 
 
 def run_job(job_id: int, context: JobContext) -> None:
-    """Run one job to its end and record how it ended; the registry and the cluster may be away meanwhile."""
-    try:
-        end = _retried(job_id, context, lambda: _run_once(context.store.job(job_id), context))
+    """Run one job to its end and record how it ended; the registry and the cluster may be away meanwhile.
+
+    An end that cannot be recorded is said, and tried again as a failure: whoever waits for the job waits for its end.
+    """
+    end: _End | None = None
+    while not context.stopping.is_set():
+        try:
+            end = end or _retried(job_id, context, lambda: _run_once(context.store.job(job_id), context))
+            if end is not None:
+                _retried(job_id, context, lambda end=end: _record(context.store.job(job_id), end, context))
+            return
+        except RunnerStopping:
+            return
+        except FlinkmsError as error:
+            logger.warning("job %d: %s not recorded: %s", job_id, end.state if end else "start", error)
+            problem = error
+        except Exception as error:
+            logger.exception("job %d: %s not recorded", job_id, end.state if end else "start")
+            problem = FlinkmsError(errors.INTERNAL_ERROR, type(error).__name__)
+        if _is_gone(job_id, context):
+            return
         if end is not None:
-            _retried(job_id, context, lambda: _record(context.store.job(job_id), end, context))
-    except RunnerStopping:
-        return
+            end = _End(state="failed", error=FlinkmsError(
+                errors.INTERNAL_ERROR, f"job {end.state}, but its end could not be recorded: {problem.message}"))
+        context.stopping.wait(UNRECORDED_RETRY_S)
+
+
+def _is_gone(job_id: int, context: JobContext) -> bool:
+    """Whether there is no such job any more."""
+    try:
+        context.store.job(job_id)
     except FlinkmsError as error:
-        logger.warning("job %d: end not recorded: %s", job_id, error)
-    except Exception:
-        logger.exception("job %d: end not recorded", job_id)
+        return error.sqlstate == errors.UNDEFINED_OBJECT
+    return False
 
 
 def _retried(job_id: int, context: JobContext, action: Callable[[], _End | None]) -> _End | None:

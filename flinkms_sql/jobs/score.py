@@ -5,11 +5,24 @@ Each call becomes a vectorized Python function over its arguments alone, opened 
 
 from __future__ import annotations
 
-from flinkms_sql.catalog.records import JobRecord
-from flinkms_sql.jobs.context import JobContext, JobFailed, JobLost, new_flink_job_id, output_type, resolve
+from collections.abc import Mapping
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.records import JobRecord, TableRecord
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.checkpoints import newest_checkpoint
+from flinkms_sql.jobs.context import (
+    JobCanceled,
+    JobContext,
+    JobFailed,
+    JobLost,
+    new_flink_job_id,
+    output_type,
+    resolve,
+)
 from flinkms_sql.jobs.environment import BULK, STANDING, Workspace
-from flinkms_sql.jobs.learn import latest_checkpoint
 from flinkms_sql.jobs.naming import PREDICT_FUNCTION
+from flinkms_sql.jobs.standing import Standing
 from flinkms_sql.jobs.worker import predict_function
 
 
@@ -19,15 +32,27 @@ def score(job: JobRecord, context: JobContext) -> dict | None:
     ``job.query`` is the whole INSERT with call number i replaced by ``flinkms_predict_<i>(…)``;
     ``options["calls"]`` says which model and version each call names.
     """
-    if not context.is_known(job.flink_job_id):
-        job = _submit(job, context)
-    try:
-        context.follow(job, job.flink_job_id or "", lambda state: _tick(job, state, context))
-    except JobFailed as failure:
-        if job.desired != "running" or latest_checkpoint(context.target.checkpoints, job.flink_job_id) is None:
-            raise
-        raise JobLost from failure
+    match job.desired:
+        case "canceled":
+            raise JobCanceled
+        case "running":
+            _keep_running(job, context)
+        case _:
+            _run(job, context)
     return {}
+
+
+def _run(job: JobRecord, context: JobContext) -> None:
+    """Run a bounded INSERT once: into our streams whatever happens, elsewhere unless the cluster forgets the job."""
+    if not context.is_known(job.flink_job_id):
+        if job.flink_job_id is not None and any(table.kind != "stream" for table in context.tables(job.options["targets"])):
+            raise FlinkmsError(
+                errors.TRANSACTION_RESOLUTION_UNKNOWN,
+                f"the Flink cluster was restarted while job {job.id} ran: whether its rows are written is not known",
+                hint="Look into the table before the statement is run again. Into a stream rows are written once.",
+            )
+        job = _submit(job, context, BULK)
+    context.follow(job, job.flink_job_id or "", lambda state: _tick(job, state, context))
 
 
 def _tick(job: JobRecord, state: str, context: JobContext) -> None:
@@ -36,21 +61,46 @@ def _tick(job: JobRecord, state: str, context: JobContext) -> None:
         context.store.update_job(job.id, state=shown)
 
 
-def _submit(job: JobRecord, context: JobContext) -> JobRecord:
+def _keep_running(job: JobRecord, context: JobContext) -> None:
+    standing = Standing(job, context)
+    while True:
+        if not context.is_known(job.flink_job_id):
+            restore = newest_checkpoint(context.target.checkpoints, job.flink_job_id)
+            job = _submit(job, context, STANDING, job.options.get("restore") if restore is None else restore.as_uri())
+        flink_job_id = job.flink_job_id or ""
+        try:
+            context.follow(job, flink_job_id, lambda state, now=flink_job_id: standing.look(now, state))
+            return
+        except JobFailed as failure:
+            standing.given_up(flink_job_id, failure)
+        except JobLost:
+            standing.lost()
+        context.wait_for_cluster()
+        job = context.store.job(job.id)
+
+
+def _submit(job: JobRecord, context: JobContext, profile: Mapping[str, str], restore: str | None = None) -> JobRecord:
     snapshot = context.store.snapshot()
-    standing = job.desired == "running"
-    restore = latest_checkpoint(context.target.checkpoints, job.flink_job_id) or job.options.get("restore")
     flink_job_id = new_flink_job_id()
-    if not standing:
+    if profile is BULK:
         context.check_files(job.options["tables"])
+    group = {"scan.group": f"job-{job.id}", "scan.startup.mode": "group-offsets"}
+    writer = {"sink.writer": f"job-{job.id}"}
+    # A bounded run that is repeated writes its rows once; a standing one is restored.
+    writer |= {"sink.once": "true"} if profile is BULK else {}
+    reading = {"scan.bounded": "true"} if profile is BULK else group
+
+    def access(table: TableRecord) -> dict[str, str]:
+        return (reading if table.name in job.options["tables"] else {}) | (
+            writer if table.name in job.options["targets"] else {})
+
     with context.submitting:
         workspace = Workspace(
-            context.target, STANDING if standing else BULK, name=f"score (job {job.id})",
-            parallelism=int(job.options.get("parallelism", 1)), flink_job_id=flink_job_id,
-            restore_from=restore if standing else None,
+            context.target, profile, name=f"score (job {job.id})", parallelism=int(job.options.get("parallelism", 1)),
+            flink_job_id=flink_job_id, restore_from=restore,
         )
-        context.declare_tables(workspace, job, job.options["tables"], bounded=not standing)
-        context.declare_tables(workspace, job, job.options["targets"], bounded=not standing)
+        names = sorted({*job.options["tables"], *job.options["targets"]})
+        context.declare_tables(workspace, context.tables(names), access)
         for index, call in enumerate(job.options["calls"]):
             version = resolve(snapshot, call["model"], call["version"])
             output = output_type(snapshot, call["model"])

@@ -1,8 +1,8 @@
-"""Training: a version's base from the user's SELECT (sql/jobs/train.sql), then one publish.
+"""Training: a version's base from the user's SELECT (sql/jobs/train.sql); then it is ready, and goes live (golive.py).
 
 What is published is complete before it is visible: the sink renames the base into place, ``version.json`` is written by
 rename, it was loaded once as a frontend will load it, and only then one transaction of the registry makes the version
-ready and live. A training that is killed at any point leaves the live version as it was; run again, it starts over in
+ready. A training that is killed at any point leaves the live version as it was; run again, it starts over in
 the same directory.
 """
 
@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import JobRecord, Snapshot, TrainingOutcome, VersionRecord
+from flinkms_sql.catalog.records import JobRecord, Positions, Snapshot, TableRecord, TrainingOutcome, VersionRecord
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.context import JobContext, input_types, new_flink_job_id, output_type, signature
 from flinkms_sql.jobs.environment import BULK, Workspace
+from flinkms_sql.jobs.golive import go_live
 from flinkms_sql.jobs.labels import training_label
 from flinkms_sql.modellog.loading import verify_loads
+from flinkms_sql.modellog.stream import stream_ends
 from flinkms_sql.modellog.version import Table, Version, classes_of, write_version
 from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
@@ -45,6 +48,8 @@ def train(job: JobRecord, context: JobContext) -> dict | None:
     snapshot = context.store.snapshot()
     record = snapshot.models[job.model or ""]
     version = context.store.version(record.name, job.version or 0)
+    if version.state == "ready":
+        go_live(job, version, context)
     if version.state != "training":
         return _recorded(version)
     types = input_types(snapshot, record.name)
@@ -97,12 +102,17 @@ def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Pa
     directory.mkdir(parents=True)
     name = job.model or ""
     names, types, output = signature(snapshot, name), input_types(snapshot, name), output_type(snapshot, name)
-    tables = [{"name": spec.name, "key": spec.key, "width": spec.width} for spec in model.tables()]
+    model_tables = [{"name": spec.name, "key": spec.key, "width": spec.width} for spec in model.tables()]
+    tables = context.tables(job.options["tables"])
+    ends = _ends(job, tables, context)
     flink_job_id = new_flink_job_id()
     with context.submitting:
         workspace = Workspace(context.target, BULK, name=f"train {job.model}@{job.version} (job {job.id})",
                               flink_job_id=flink_job_id)
-        context.declare_tables(workspace, job, job.options["tables"], bounded=True)
+        context.declare_tables(workspace, tables, lambda table: {
+            "scan.bounded": "true",
+            "scan.bounded.positions": json.dumps({name: list(at) for name, at in ends[table.path or ""].items()}),
+        })
         observations = workspace.queried(job.query, names)
         label = training_label(model, output, is_text=workspace.gives_text(observations))
         observations = workspace.typed(observations, list(zip(names, (*types, label), strict=True)))
@@ -111,12 +121,22 @@ def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Pa
         workspace.create_function("fit", fit_function(config, str(directory / PROGRESS)))
         workspace.create_view("packed", workspace.packed(observations))
         workspace.create_table("model_base", [("bundle", SqlType.BYTES)], {
-            "path": str(directory), "sink.mode": "base", "sink.tables": json.dumps(tables),
+            "path": str(directory), "sink.mode": "base", "sink.tables": json.dumps(model_tables),
         })
         context.record_submission(job, flink_job_id, progress={"phase": "reading"})
         workspace.submit("train")
     context.store.update_job(job.id, state="running")
     return context.store.job(job.id)
+
+
+def _ends(job: JobRecord, tables: Sequence[TableRecord], context: JobContext) -> Positions:
+    """Up to where this training reads each stream: recorded before it does, because the version learns on from there."""
+    streams = {table.path for table in tables if table.kind == "stream" and table.path is not None}
+    ends = context.store.learning(job.model or "", job.version or 0).trained_to
+    if ends.keys() != streams:
+        ends = {path: stream_ends(Path(path)) for path in streams}
+        context.store.record_training(job.model or "", job.version or 0, ends)
+    return ends
 
 
 def _publish(job: JobRecord, model: Model, options: dict[str, str], directory: Path, types: tuple[SqlType, ...],
@@ -139,7 +159,7 @@ def _publish(job: JobRecord, model: Model, options: dict[str, str], directory: P
         training_rows=fit["rows_read"], failed_rows=fit["rows_failed"], failures=fit["failures"],
         duration_ms=fit["duration_ms"], code_hash=fit["code_hash"], training_metrics=fit["metrics"],
     )
-    context.store.publish_version(job.model or "", job.version or 0, outcome)
+    go_live(job, context.store.complete_version(job.model or "", job.version or 0, outcome), context)
     return _result(job.version or 0, outcome)
 
 
@@ -150,8 +170,12 @@ def _result(version: int, outcome: TrainingOutcome) -> dict:
 
 def abandon(job: JobRecord, context: JobContext, error: FlinkmsError | None) -> None:
     """Record that the version of a failed or canceled training will not be."""
-    if context.store.version(job.model or "", job.version or 0).state == "training":
-        context.store.fail_version(job.model or "", job.version or 0, error.message if error else "canceled")
+    try:
+        if context.store.version(job.model or "", job.version or 0).state == "training":
+            context.store.fail_version(job.model or "", job.version or 0, error.message if error else "canceled")
+    except FlinkmsError as gone:
+        if gone.sqlstate != errors.UNDEFINED_OBJECT:  # the model was dropped meanwhile
+            raise
 
 
 class _ProgressFile:

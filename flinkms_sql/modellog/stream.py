@@ -19,8 +19,9 @@ import numpy as np
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.files import Fsync, corrupted, io_error, read_json, sync_directory, write_json
-from flinkms_sql.modellog.frame import APPEND, FRAME_BYTES_MAX, FRAME_HEADER_BYTES
-from flinkms_sql.modellog.writer import PartitionWriter
+from flinkms_sql.modellog.frame import APPEND, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, Position
+from flinkms_sql.modellog.segments import read_committed
+from flinkms_sql.modellog.writer import PartitionWriter, end_of
 from flinkms_sql.types import SqlType, parse_type
 from udfs.block import Column, encode_block
 
@@ -78,6 +79,27 @@ class Stream:
                 case _:
                     raise corrupted(file, "a column has no name and type")
         return cls(path=path, columns=tuple(columns))
+
+
+def stream_ends(path: Path) -> dict[str, Position]:
+    """Where each partition of a stream ends now: at what its job has committed, else after the last whole frame.
+
+    The same rule as a bounded scan's (connectors/…/source/CommittedLog.java): what lies before is never taken back.
+    Raises FlinkmsError 58030, XX001.
+    """
+    log = path / "log"
+    if not log.is_dir():
+        return {}
+    names = sorted(entry.name for entry in log.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return {name: _end(log / name) for name in names}
+
+
+def _end(partition: Path) -> Position:
+    if (committed := read_committed(partition)) is not None:
+        return committed
+    whole = end_of(partition)
+    # A job's writer may have started in between.
+    return read_committed(partition) or whole
 
 
 class _Refused(FlinkmsError):

@@ -199,6 +199,22 @@ class PartitionWriter:
             self._handle = None
 
 
+def end_of(path: Path) -> Position:
+    """The end of the last whole frame of a partition, read without touching it. Raises FlinkmsError 58030, XX001."""
+    segments = Segments(path)
+    segments.scan()
+    if not segments.starts:
+        return Position(0, 0)
+    epoch = max(segments.starts)
+    start = segments.starts[epoch][-1]
+    file = segments.file(epoch, start)
+    try:
+        size = _whole_bytes(file, file.read_bytes())
+    except OSError as error:
+        raise io_error(error, file, "read") from error
+    return Position(epoch, start + size - SEGMENT_HEADER_BYTES)
+
+
 def _whole_bytes(file: Path, data: bytes) -> int:
     """Bytes of a segment file up to the end of its last whole frame. Raises FlinkmsError XX001 on damage before it."""
     view = memoryview(data)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from connectors import build
+from flinkms_sql.modellog.stream import stream_ends
 
 # PyFlink and what it imports use deprecated calls, and its JVM outlives the test: neither is ours to mend.
 pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")]
@@ -94,6 +95,24 @@ def test_a_bounded_scan_gives_back_what_the_sink_wrote(batch, stream):
          f"1970-01-01 00:00:0{i}.000", datetime.date(2026, 11, 20), i > 2, [i, 7], i / 3)
         for i in range(1, 6)
     ]
+
+
+def test_a_bounded_scan_ends_at_the_positions_it_is_given(batch, tmp_path):
+    path = tmp_path / "bounded"
+    create(batch, "bounded", "id BIGINT", path)
+    run(batch, "INSERT INTO bounded VALUES (1), (2), (3)")
+    ends = stream_ends(path)
+    assert list(ends) == ["sink-0"]
+    create(batch, "bounded_later", "id BIGINT", path, **{"sink.writer": "later"})
+    for table in ("bounded", "bounded_later"):
+        run(batch, f"INSERT INTO {table} VALUES (4)")
+    both = stream_ends(path)
+    assert list(both) == ["later-0", "sink-0"] and both["sink-0"] > ends["sink-0"]
+    for positions, expected in ((ends, [1, 2, 3]), (both, [1, 2, 3, 4, 4]), ({}, [])):
+        batch.execute_sql("DROP TEMPORARY TABLE IF EXISTS bounded_part")
+        create(batch, "bounded_part", "id BIGINT", path, **{
+            "scan.bounded": "true", "scan.bounded.positions": json.dumps({name: list(at) for name, at in positions.items()})})
+        assert sorted(row[0] for row in fetch(batch, "SELECT id FROM bounded_part")) == expected
 
 
 def test_packed_rows_unpack_to_themselves(batch, stream):
@@ -243,5 +262,6 @@ def test_unknown_and_invalid_options_are_refused_when_planning(batch, stream):
     assert "Unsupported options:\n\nscan.unknown" in reason(scan_unknown="1")
     assert "option 'scan.poll-interval' must be between 1 ms and 60000 ms" in reason(**{"scan.poll-interval": "0 ms"})
     assert "needs option 'scan.group'" in reason(**{"scan.startup.mode": "group-offsets"})
+    assert "needs 'scan.bounded' = 'true'" in reason(**{"scan.bounded": "false", "scan.bounded.positions": "{}"})
     assert "must be [epoch, offset]" in reason(
         **{"scan.startup.mode": "positions", "scan.startup.positions": '{"p0": [1]}'})

@@ -113,11 +113,17 @@ def learning(deployment: Deployment, name: str) -> Iterator[tuple[Stream, Path]]
         connection.execute(f"ALTER MODEL {name} SET ('learn.parallelism' = '2')")
         connection.execute(f"CREATE TABLE {name}_events (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'flinkms')")
         connection.execute(f"INSERT INTO MODEL {name} SELECT u, i, r FROM {name}_events")
-        job = connection.execute("SELECT max(id) FROM flinkms.jobs WHERE kind = 'learn'").fetchone()[0]
     try:
         yield Stream.open(deployment.settings.warehouse / "streams" / f"{name}_events"), deployment.version_path(name)
     finally:
-        deployment.execute(f"STOP JOB {job}")
+        deployment.execute(f"STOP JOB {learner(deployment, name)}")
+
+
+def learner(deployment: Deployment, model: str) -> int:
+    """The newest job that teaches a model."""
+    with deployment.connect() as connection:
+        query = "SELECT max(id) FROM flinkms.jobs WHERE kind = 'learn' AND model = %s"
+        return connection.execute(query, (model,)).fetchone()[0]
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +146,18 @@ def test_the_same_after_killing_the_task_manager_twice_in_the_middle(deployment:
                 wait_for(lambda share=share: learned(replica) > share * EVENTS, "events to be learned", WAIT_S_MAX)
                 healed(deployment, "flink-taskmanager", kill(deployment, "flink-taskmanager"))
         assert check(version, events, [one, other]) >= 3, "every kill begins an epoch"
+
+
+def test_the_same_when_the_job_is_stopped_and_another_query_goes_on(deployment: Deployment, events: Events):
+    """Nothing of the first job is restored: its positions are read from its savepoint, those of both subtasks."""
+    with learning(deployment, "exact_changed") as (stream, version), Reader(version) as one, Reader(version) as other:
+        with pushing(stream, events), replica_of(version) as replica:
+            for share, query in ((0.2, "SELECT u, i, r + 0.0 FROM exact_changed_events"),
+                                 (0.5, "SELECT u, i, r FROM exact_changed_events WHERE u >= 0")):
+                wait_for(lambda share=share: learned(replica) > share * EVENTS, "events to be learned", WAIT_S_MAX)
+                deployment.execute(f"STOP JOB {learner(deployment, 'exact_changed')}")
+                deployment.execute(f"INSERT INTO MODEL exact_changed {query}")
+        check(version, events, [one, other])
 
 
 def test_the_same_while_the_log_is_compacted_under_a_job_that_is_killed(deployment: Deployment, events: Events):

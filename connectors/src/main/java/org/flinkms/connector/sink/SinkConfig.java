@@ -24,6 +24,7 @@ public final class SinkConfig implements Serializable {
     private final MergeMode merge;
     private final SinkMode mode;
     private final String writer;
+    private final boolean once;
     private final long flushIntervalMs;
     private final int flushRows;
     private final int partitions;
@@ -36,6 +37,7 @@ public final class SinkConfig implements Serializable {
         this.merge = config.get(SinkOptions.MERGE);
         this.mode = config.get(SinkOptions.MODE);
         this.writer = config.get(SinkOptions.WRITER);
+        this.once = config.get(SinkOptions.ONCE);
         this.flushIntervalMs = config.get(SinkOptions.FLUSH_INTERVAL).toMillis();
         this.flushRows = config.get(SinkOptions.FLUSH_ROWS);
         this.partitions = config.get(SinkOptions.PARTITIONS);
@@ -102,6 +104,11 @@ public final class SinkConfig implements Serializable {
 
     public String writer() {
         return writer;
+    }
+
+    /** Whether rows that are committed already are not written again. */
+    public boolean once() {
+        return once;
     }
 
     public long flushIntervalMs() {

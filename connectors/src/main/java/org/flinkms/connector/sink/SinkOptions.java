@@ -35,6 +35,13 @@ public final class SinkOptions {
                     + "the number of the subtask. Two jobs that write one stream need different names. Letters, "
                     + "digits, '_', '.' and '-', at most 100 characters.");
 
+    public static final ConfigOption<Boolean> ONCE = ConfigOptions.key("sink.once")
+            .booleanType()
+            .defaultValue(false)
+            .withDescription("For a bounded job that appends to a stream as a writer of its own, with one subtask: when "
+                    + "its rows are committed already, by an earlier attempt or an earlier submission, it writes "
+                    + "nothing.");
+
     public static final ConfigOption<Duration> FLUSH_INTERVAL = ConfigOptions.key("sink.flush-interval")
             .durationType()
             .defaultValue(Duration.ofMillis(5))
@@ -70,6 +77,6 @@ public final class SinkOptions {
     /** All options of the sink. None is required, but 'sink.mode' = 'base' needs 'sink.tables'. */
     public static Set<ConfigOption<?>> options() {
         return Collections.unmodifiableSet(new LinkedHashSet<>(Arrays.asList(
-                MERGE, MODE, WRITER, FLUSH_INTERVAL, FLUSH_ROWS, PARTITIONS, START_POSITIONS, TABLES)));
+                MERGE, MODE, WRITER, ONCE, FLUSH_INTERVAL, FLUSH_ROWS, PARTITIONS, START_POSITIONS, TABLES)));
     }
 }

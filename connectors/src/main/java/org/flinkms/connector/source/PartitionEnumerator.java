@@ -69,10 +69,21 @@ final class PartitionEnumerator implements SplitEnumerator<PartitionSplit, Enume
         Map<String, LogPlace> starts = discovered ? Collections.emptyMap() : startPlaces();
         List<PartitionSplit> splits = new ArrayList<>();
         for (String partition : table.partitions()) {
-            Position stop = config.bounded() ? table.end(partition) : null;
-            splits.add(table.split(partition, starts.get(partition), stop));
+            if (config.reads(partition)) {
+                splits.add(table.split(partition, starts.get(partition), stop(partition)));
+            }
         }
         return splits;
+    }
+
+    /** Where a partition ends: where the options say, or, in a bounded scan, where it ends now; null: never. */
+    @Nullable
+    private Position stop(String partition) throws IOException {
+        if (!config.bounded()) {
+            return null;
+        }
+        Position chosen = config.stopPosition(partition);
+        return chosen == null ? table.end(partition) : chosen;
     }
 
     /** Places of the partitions that do not start at their beginning. */
@@ -148,7 +159,7 @@ final class PartitionEnumerator implements SplitEnumerator<PartitionSplit, Enume
 
     @Override
     public EnumeratorState snapshotState(long checkpoint) {
-        return new EnumeratorState(discovered, known, unassigned);
+        return new EnumeratorState(table.path().toString(), discovered, known, unassigned);
     }
 
     @Override

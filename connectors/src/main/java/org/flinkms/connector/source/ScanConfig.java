@@ -1,5 +1,6 @@
 package org.flinkms.connector.source;
 
+import org.flinkms.connector.format.Position;
 import org.flinkms.connector.source.ScanOptions.StartupMode;
 
 import org.apache.flink.api.common.RuntimeExecutionMode;
@@ -34,6 +35,7 @@ public final class ScanConfig implements Serializable {
     private final StartupMode fallback;
     @Nullable private final String group;
     private final boolean bounded;
+    @Nullable private final TreeMap<String, LogPlace> stopPlaces;
     private final Duration pollInterval;
     private final Duration discoveryInterval;
 
@@ -43,6 +45,7 @@ public final class ScanConfig implements Serializable {
         this.fallback = options.get(ScanOptions.STARTUP_FALLBACK);
         this.group = options.get(ScanOptions.GROUP);
         this.bounded = bounded;
+        this.stopPlaces = stopPlaces(options, bounded);
         this.pollInterval = options.get(ScanOptions.POLL_INTERVAL);
         this.discoveryInterval = options.get(ScanOptions.DISCOVERY_INTERVAL);
         validate();
@@ -64,6 +67,22 @@ public final class ScanConfig implements Serializable {
             return text.map(LogPlace::parseAll).orElse(Collections.emptyMap());
         } catch (IllegalArgumentException e) {
             throw new ValidationException("option 'scan.startup.positions': " + e.getMessage(), e);
+        }
+    }
+
+    @Nullable
+    private static TreeMap<String, LogPlace> stopPlaces(ReadableConfig options, boolean bounded) {
+        Optional<String> text = options.getOptional(ScanOptions.BOUNDED_POSITIONS);
+        if (text.isEmpty()) {
+            return null;
+        }
+        if (!bounded) {
+            throw new ValidationException("option 'scan.bounded.positions' needs 'scan.bounded' = 'true'");
+        }
+        try {
+            return new TreeMap<>(LogPlace.parseAll(text.get()));
+        } catch (IllegalArgumentException e) {
+            throw new ValidationException("option 'scan.bounded.positions': " + e.getMessage(), e);
         }
     }
 
@@ -114,6 +133,17 @@ public final class ScanConfig implements Serializable {
 
     public boolean bounded() {
         return bounded;
+    }
+
+    /** Whether a partition is read at all. */
+    public boolean reads(String partition) {
+        return stopPlaces == null || stopPlaces.containsKey(partition);
+    }
+
+    /** Where a bounded scan is to end in a partition, null for where it ends now. */
+    @Nullable
+    public Position stopPosition(String partition) {
+        return stopPlaces == null ? null : stopPlaces.get(partition).position();
     }
 
     public Duration pollInterval() {

@@ -60,6 +60,14 @@ public final class ScanOptions {
                                     + "batch mode, "
                                     + "false in streaming mode.");
 
+    public static final ConfigOption<String> BOUNDED_POSITIONS =
+            ConfigOptions.key("scan.bounded.positions")
+                    .stringType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "For a bounded scan: JSON object of partition name to the [epoch, offset] where it ends, "
+                                    + "whatever was appended since. Partitions left out are not read.");
+
     public static final ConfigOption<Duration> POLL_INTERVAL =
             ConfigOptions.key("scan.poll-interval")
                     .durationType()
@@ -115,6 +123,7 @@ public final class ScanOptions {
                                 STARTUP_FALLBACK,
                                 GROUP,
                                 BOUNDED,
+                                BOUNDED_POSITIONS,
                                 POLL_INTERVAL,
                                 DISCOVERY_INTERVAL)));
     }

@@ -88,6 +88,14 @@ final class TablesTest {
                 + "'sink.start-positions' = '{\"job-7-0\": [0, 0], \"job-7-1\": [0, 0]}'")
                 .run("INSERT INTO target SELECT * FROM generated");
         Check.equal(countOnce(stream, "job-7-0", "job-7-1"), ROWS, "rows of the second job, submitted again");
+        for (int submission = 0; submission < 2; submission++) {
+            new LocalJobs(true, 1).generate(ROWS, 1_000_000, 0, index -> Row.of(index,
+                    index % 10 == 0 ? null : "key " + index % KEYS, index / 2.0), ROW_TYPE)
+                    .target(stream, "id BIGINT, name STRING, score DOUBLE",
+                            ", 'sink.writer' = 'job-8', 'sink.once' = 'true'")
+                    .run("INSERT INTO target SELECT * FROM generated");
+            Check.equal(countOnce(stream, "job-8-0"), ROWS, "rows of a batch job, however often it is submitted");
+        }
         Check.fails(ValidationException.class, "has the columns [id, name, score], not [id, other, score]", () -> job(0)
                 .target(stream, "id BIGINT, other STRING, score DOUBLE", "")
                 .run("INSERT INTO target SELECT * FROM generated"));

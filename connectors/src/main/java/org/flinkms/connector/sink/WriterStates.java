@@ -1,0 +1,31 @@
+package org.flinkms.connector.sink;
+
+import org.flinkms.connector.checkpoint.ListStates;
+import org.flinkms.connector.format.Position;
+
+import org.apache.flink.runtime.checkpoint.OperatorState;
+
+import java.io.IOException;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** What a checkpoint holds of a sink that writes a log: where its writers stood. */
+public final class WriterStates {
+    /** Flink's name for the states of a sink's writers (StatefulSinkWriterStateHandler.WRITER_RAW_STATES_DESC). */
+    private static final String STATES = "writer_raw_states";
+
+    private static final String LOG = "log/";
+
+    private WriterStates() {}
+
+    /** Adds the positions of an operator, if it is one of our writers, under their table ("" for the sink's own). */
+    public static void collect(OperatorState operator, Map<String, Map<String, Position>> logs) throws IOException {
+        for (WriterPosition state : ListStates.read(operator, STATES, new WriterPositionSerializer())) {
+            String partition = state.partition();
+            int name = partition.lastIndexOf(LOG);
+            String table = name == 0 ? "" : partition.substring(0, name - 1);
+            logs.computeIfAbsent(table, key -> new TreeMap<>())
+                    .put(partition.substring(name + LOG.length()), state.position());
+        }
+    }
+}

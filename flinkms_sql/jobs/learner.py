@@ -1,0 +1,209 @@
+"""The one Flink job that teaches a version, and where it starts: where the learning of that version stands.
+
+What a version has learned belongs to the version, not to the job that taught it. Its truth is the newest complete
+checkpoint or savepoint of its latest learner, which holds the positions of the streams and of the version's logs
+together; the registry names that learner (``Store.learning``). So whoever starts the next one, with the same query or
+another, goes on exactly there (docs/adr/0030). Must not know why a version is taught, nor wait for what comes of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlparse
+
+from flinkms_sql import errors
+from flinkms_sql.catalog.records import (
+    JobRecord,
+    Learner,
+    LearnerStart,
+    Learning,
+    Positions,
+    TableRecord,
+    VersionRecord,
+)
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.checkpoints import newest_checkpoint, was_stopped
+from flinkms_sql.jobs.cluster import ENDED_STATES
+from flinkms_sql.jobs.context import JobContext, input_types, new_flink_job_id, output_type, signature
+from flinkms_sql.jobs.environment import STANDING, Workspace, checkpoint_positions
+from flinkms_sql.jobs.labels import served_label
+from flinkms_sql.jobs.worker import learn_function
+from flinkms_sql.modellog.segments import read_committed
+from flinkms_sql.modellog.version import read_version
+from flinkms_sql.types import SqlType
+
+logger = logging.getLogger(__name__)
+
+PUSH = {"merge": "add", "sink.flush-interval": "0 ms"}
+"""A bundle holds what a whole batch adds to each key: waiting for another one to be written with it only costs time."""
+
+BEFORE_PLANS = ""
+"""The plan of a learner that was started before plans were recorded."""
+
+NOTHING_YET = (0, 0)
+"""The position of a log that nobody has written to."""
+
+
+def take_up(standing: JobRecord, version: VersionRecord, context: JobContext) -> str:
+    """The id of the Flink job that teaches ``version`` as ``standing`` asks: the one that does, else a new one.
+
+    One is started where the version's learning stands; one that teaches it something else is halted first. Raises what
+    Flink says of the query, and 08006.
+    """
+    with context.teaching.of(version.model):
+        learning = context.store.learning(version.model, version.version)
+        tables = _tables(standing, context)
+        plan = _plan(standing, tables)
+        learner = learning.learner
+        if learner is not None:
+            if (learner.job, learner.plan) == (standing.id, plan) and _teaches(learner.flink_job_id, context):
+                return learner.flink_job_id
+            halt(learner.flink_job_id, context)
+        started = Learner(job=standing.id, flink_job_id=new_flink_job_id(), query=standing.query, plan=plan,
+                          start=_start(learning, plan, standing.query, version, context))
+        _submit(standing, version, started, tables, context)
+        return started.flink_job_id
+
+
+def halt(flink_job_id: str, context: JobContext) -> None:
+    """End a learner so that the next one goes on where it stops: at a savepoint, else at its newest checkpoint."""
+    if context.cluster.status(flink_job_id).state in (None, *ENDED_STATES):
+        return
+    try:
+        context.cluster.stop_with_savepoint(flink_job_id, (context.target.checkpoints / flink_job_id).as_uri())
+    except FlinkmsError as error:
+        if error.sqlstate == errors.CONNECTION_FAILURE:
+            raise
+        logger.warning("Flink job %s: %s; canceled instead", flink_job_id, error)
+    context.cluster.cancel_and_wait(flink_job_id)
+
+
+def halt_all(standing: JobRecord, context: JobContext) -> None:
+    """End whatever teaches any version of a model on behalf of a standing job."""
+    with context.teaching.of(standing.model or ""):
+        for learner in _learners(standing.model or "", context):
+            if learner.job == standing.id:
+                halt(learner.flink_job_id, context)
+
+
+def _learners(model: str, context: JobContext) -> list[Learner]:
+    """The latest learner of each version; none of a model that was dropped."""
+    try:
+        found = [context.store.learning(model, version.version) for version in context.store.versions(model)]
+    except FlinkmsError as error:
+        if error.sqlstate != errors.UNDEFINED_OBJECT:
+            raise
+        return []
+    return [learning.learner for learning in found if learning.learner is not None]
+
+
+def scan_group(version: VersionRecord) -> str:
+    """The name under which the learners of a version commit how far they are in a stream."""
+    return f"version-{hashlib.sha256(version.path.encode()).hexdigest()[:24]}"
+
+
+def streams(standing: JobRecord, context: JobContext) -> list[Path]:
+    """Directories of the streams that a standing job's query reads."""
+    return [Path(record.path or "") for record in _tables(standing, context).values() if record.kind == "stream"]
+
+
+def _teaches(flink_job_id: str, context: JobContext) -> bool:
+    state = context.cluster.status(flink_job_id).state
+    if state == "FINISHED":
+        return not was_stopped(context.target.checkpoints, flink_job_id)
+    return state is not None and state not in ENDED_STATES
+
+
+def _tables(standing: JobRecord, context: JobContext) -> dict[str, TableRecord]:
+    return {record.name: record for record in context.tables(standing.options["tables"])}
+
+
+def _plan(standing: JobRecord, tables: Mapping[str, TableRecord]) -> str:
+    """What a checkpoint can be restored by: the same query over the same tables, with the same parallelism.
+
+    A table that was dropped and created again is another one: its path is, or its moment.
+    """
+    parts = [standing.query, str(_parallelism(standing))]
+    for name, record in sorted(tables.items()):
+        parts += [name, record.path or "", record.definition, record.created_at.isoformat()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _parallelism(standing: JobRecord) -> int:
+    return int(standing.options.get("parallelism", 1))
+
+
+def _start(learning: Learning, plan: str, query: str, version: VersionRecord, context: JobContext) -> LearnerStart:
+    """Where the learning of a version stands."""
+    learner = learning.learner
+    if learner is None:
+        return LearnerStart(sources=learning.trained_to, logs=_committed(Path(version.path)))
+    start = learner.start
+    newest = newest_checkpoint(context.target.checkpoints, learner.flink_job_id)
+    if newest is not None:
+        with context.submitting:
+            found = checkpoint_positions(newest.as_uri())
+        # What this learner did not read stays as far as an earlier one had read it.
+        start = LearnerStart(
+            restore=newest.as_uri(),
+            sources=_merged(learning.trained_to, start.sources, found.sources),
+            logs=_merged(start.logs, found.logs),
+        )
+    # The positions hold whatever the state is good for: another query begins with its own state empty.
+    lost = start.restore is not None and not Path(urlparse(start.restore).path).exists()
+    same = learner.plan == plan or (learner.plan, learner.query) == (BEFORE_PLANS, query)
+    return start if same and not lost else replace(start, restore=None)
+
+
+def _merged(*all_positions: Positions) -> Positions:
+    """The last position given for each partition."""
+    merged: dict[str, dict[str, tuple[int, ...]]] = {}
+    for positions in all_positions:
+        for name, partitions in positions.items():
+            merged.setdefault(name, {}).update({partition: tuple(at) for partition, at in partitions.items()})
+    return merged
+
+
+def _committed(path: Path) -> Positions:
+    """Where the logs of a version that has no learner yet end. Named, so that a learner which is lost before its first
+    checkpoint, or with it, leaves nothing behind."""
+    version = read_version(path)
+    names = [f"p{number}" for number in range(version.partitions)]
+    return {table.name: {name: tuple(read_committed(path / table.name / "log" / name) or NOTHING_YET) for name in names}
+            for table in version.tables}
+
+
+def _submit(standing: JobRecord, version: VersionRecord, learner: Learner, tables: Mapping[str, TableRecord],
+            context: JobContext) -> None:
+    snapshot = context.store.snapshot()
+    names, types = signature(snapshot, version.model), input_types(snapshot, version.model)
+    label = served_label(read_version(Path(version.path)), output_type(snapshot, version.model))
+    start = learner.start
+
+    def reading(record: TableRecord) -> dict[str, str]:
+        at = {partition: list(place) for partition, place in start.sources.get(record.path or "", {}).items()}
+        return {"scan.startup.mode": "positions", "scan.startup.positions": json.dumps(at),
+                "scan.group": scan_group(version)}
+
+    with context.submitting:
+        workspace = Workspace(
+            context.target, STANDING, name=f"learn {version.model}@{version.version} (job {standing.id})",
+            parallelism=_parallelism(standing), flink_job_id=learner.flink_job_id, restore_from=start.restore,
+        )
+        context.declare_tables(workspace, tables.values(), reading)
+        workspace.create_function("learn", learn_function(version.path, label))
+        columns = list(zip(names, (*types, label), strict=True))
+        observations = workspace.with_wake_row(workspace.typed(workspace.queried(standing.query, names), columns))
+        workspace.create_view("deltas", workspace.applied("learn", observations, "bundle"))
+        logs = {table: {partition: list(at) for partition, at in partitions.items()}
+                for table, partitions in start.logs.items()}
+        workspace.create_table("model_push", [("bundle", SqlType.BYTES)],
+                               {"path": version.path, **PUSH, "sink.start-positions": json.dumps(logs)})
+        # Before the submission: a runner that is killed in between finds it, or that it never came.
+        context.store.record_learner(version.model, version.version, learner)
+        workspace.submit("learn")

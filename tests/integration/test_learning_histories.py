@@ -1,0 +1,68 @@
+"""Exactly once over random histories: insert, commit, roll back, stop, start, change, refresh, promote, kill -9.
+
+FLINKMS_HISTORIES is how many are tried (1), FLINKMS_HISTORY_STEPS how long each is (8), FLINKMS_HISTORY_SEED the first
+seed (5).
+"""
+
+from __future__ import annotations
+
+import os
+
+import psycopg
+import pytest
+
+from tests.deployment import Deployment
+from tests.faults import check_every_delta, learned, replica_of, wait_for
+from tests.histories import History
+
+pytestmark = pytest.mark.integration
+
+HISTORIES = int(os.environ.get("FLINKMS_HISTORIES", "1"))
+STEPS = int(os.environ.get("FLINKMS_HISTORY_STEPS", "8"))
+SEED = int(os.environ.get("FLINKMS_HISTORY_SEED", "5"))
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + HISTORIES))
+def test_every_committed_row_is_learned_once_by_every_version_that_was_live(deployment: Deployment, seed: int):
+    history = History(deployment, f"history_{seed}", seed)
+    try:
+        for _ in range(STEPS):
+            history.step()
+        history.check()
+    except AssertionError as error:
+        raise AssertionError(f"seed {seed}: {', '.join(history.steps)}: {error}") from error
+    finally:
+        if (job := history.job()) is not None:
+            deployment.execute(f"STOP JOB {job}")
+
+
+def test_a_learner_that_crashes_says_why_and_another_query_goes_on_where_it_stopped(deployment: Deployment):
+    with deployment.connect() as connection:
+        deployment.command("generate", "model", "crashes", "--users", "20", "--items", "20", "--factors", "4")
+        connection.execute("CREATE TABLE crash_events (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'flinkms')")
+        connection.execute("INSERT INTO MODEL crashes SELECT u, i, r + 1 / (u - 13) FROM crash_events")
+        with pytest.raises(psycopg.errors.ObjectInUse, match="already learns"):
+            connection.execute("INSERT INTO MODEL crashes SELECT u, i, r FROM crash_events")
+        with replica_of(deployment.version_path("crashes")) as replica:
+            connection.execute("INSERT INTO crash_events VALUES (1, 1, 3.0), (2, 2, 4.0), (1, 3, 5.0)")
+            wait_for(lambda: learned(replica) == 3, "the first rows to be learned")
+            connection.execute("INSERT INTO crash_events VALUES (3, 3, 3.0), (13, 4, 4.0)")
+
+            def shown() -> tuple:
+                query = "SELECT state, error, attempts FROM flinkms.jobs WHERE model = 'crashes' ORDER BY id DESC LIMIT 1"
+                return connection.execute(query).fetchone()
+
+            wait_for(lambda: "/ by zero" in (shown()[1] or ""), "the job to be in trouble")
+            assert shown()[0] == "restarting" and shown()[2] >= 1
+            stop(connection)
+            connection.execute("INSERT INTO MODEL crashes SELECT u, i, r FROM crash_events")
+            wait_for(lambda: learned(replica) >= 5, "the rest to be learned")
+            assert shown() == ("running", None, 0)
+            check_every_delta(replica, {"users": [1, 2, 1, 3, 13], "items": [1, 2, 3, 3, 4]})
+            stop(connection)
+
+
+def stop(connection: psycopg.Connection) -> None:
+    """STOP JOB of the newest job of the model ``crashes``."""
+    job = connection.execute("SELECT max(id) FROM flinkms.jobs WHERE model = 'crashes'").fetchone()[0]
+    connection.execute(f"STOP JOB {job}")
