@@ -1,4 +1,4 @@
-"""The right to apply: one at a time has it, in both stores."""
+"""The right to do something: one at a time has it for a subject, in both stores."""
 
 from __future__ import annotations
 
@@ -19,23 +19,25 @@ def test_one_waits_for_the_other_and_says_so(store: Store) -> None:
     told, entered = [], threading.Event()
 
     def second() -> None:
-        with store.exclusive(wait_s=30, on_wait=lambda: told.append("waiting")):
+        with store.exclusive("apply", wait_s=30, on_wait=lambda: told.append("waiting")):
             entered.set()
 
-    with store.exclusive(wait_s=0, on_wait=lambda: told.append("at once")):
+    with store.exclusive("apply", wait_s=0, on_wait=lambda: told.append("at once")):
         thread = threading.Thread(target=second)
         thread.start()
         wait_for(lambda: told)
         assert told == ["waiting"] and not entered.wait(0.1)
+        with store.exclusive("another subject", wait_s=0, on_wait=lambda: pytest.fail("nobody has it")):
+            pass
     assert entered.wait(30)
     thread.join()
 
 
 def test_the_wait_has_an_end_and_the_right_is_free_after_an_error(store: Store) -> None:
-    with (store.exclusive(wait_s=0, on_wait=lambda: None), refused(errors.LOCK_NOT_AVAILABLE),
-          store.exclusive(wait_s=0.05, on_wait=lambda: None)):
+    with (store.exclusive("apply", wait_s=0, on_wait=lambda: None), refused(errors.LOCK_NOT_AVAILABLE),
+          store.exclusive("apply", wait_s=0.05, on_wait=lambda: None)):
         pass
-    with pytest.raises(ZeroDivisionError), store.exclusive(wait_s=0, on_wait=lambda: None):
+    with pytest.raises(ZeroDivisionError), store.exclusive("apply", wait_s=0, on_wait=lambda: None):
         raise ZeroDivisionError
-    with store.exclusive(wait_s=0.05, on_wait=lambda: pytest.fail("nobody has it")):
+    with store.exclusive("apply", wait_s=0.05, on_wait=lambda: pytest.fail("nobody has it")):
         pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -198,7 +199,7 @@ def test_what_may_be_missing_or_there_already_is_told_of(deployer: Deployer, run
     ("EVALUATE MODEL nope USING SELECT u, i, r FROM ratings", errors.UNDEFINED_OBJECT, "nope"),
     ("EVALUATE MODEL rec@9 USING SELECT u, i, r FROM ratings", errors.UNDEFINED_OBJECT, "rec@9"),
     ("EVALUATE MODEL rec USING SELECT u, i, r FROM nope", errors.UNDEFINED_TABLE, "nope"),
-    ("CREATE MODEL x INPUT (u BIGINT) OUTPUT (r DOUBLE) WITH ('algorithm' = 'als') AS SELECT u, r FROM nope",
+    ("CREATE MODEL x INPUT (u BIGINT, i BIGINT) OUTPUT (r DOUBLE) WITH ('algorithm' = 'als') AS SELECT u, i, r FROM nope",
      errors.UNDEFINED_TABLE, "nope"),
     ("STOP JOB 999", errors.UNDEFINED_OBJECT, "999"),
 ])
@@ -231,6 +232,41 @@ def test_a_canceled_statement_ends_its_job_and_a_canceled_declaration_is_gone(de
     assert next(running).job == 1
     running.close()
     assert store.job(1).desired == "canceled" and not store.snapshot().models
+
+
+def test_a_declaration_that_comes_to_nothing_takes_no_other_of_its_name_along(deployer: Deployer) -> None:
+    store = deployer.store
+    for line in TABLES.strip().splitlines():
+        execute(deployer, line)
+    plan = analyze(MODEL, catalog_of(store.snapshot()))
+    first = deployer.execute(plan.statement, MODEL)
+    next(first)
+    execute(deployer, "DROP MODEL rec")
+    second = deployer.execute(plan.statement, MODEL)
+    next(second)
+    with pytest.raises(FlinkmsError) as raised:
+        list(first)
+    assert raised.value.sqlstate == errors.QUERY_CANCELED
+    assert set(store.snapshot().models) == {"rec"} and store.job(2).desired == "finished"
+    second.close()
+
+
+def test_many_who_declare_one_model_train_it_once(deployer: Deployer, runner: Runner) -> None:
+    for line in TABLES.strip().splitlines():
+        execute(deployer, line)
+    plan = analyze(MODEL, catalog_of(deployer.store.snapshot()))
+
+    def declare() -> str:
+        try:
+            list(deployer.execute(plan.statement, MODEL))
+        except FlinkmsError as error:
+            return error.sqlstate
+        return "declared"
+
+    with ThreadPoolExecutor(8) as pool:
+        found = sorted(one.result() for one in [pool.submit(declare) for _ in range(8)])
+    assert found == [errors.DUPLICATE_OBJECT] * 7 + ["declared"]
+    assert [job.kind for job in deployer.store.jobs()] == ["train"]
 
 
 def test_a_job_that_is_started_anew_says_why(deployer: Deployer) -> None:

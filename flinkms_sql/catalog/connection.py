@@ -88,17 +88,17 @@ class Database:
             yield connection, row["at"]
 
     @contextmanager
-    def exclusive(self, *, wait_s: float, on_wait: Callable[[], None]) -> Iterator[None]:
+    def exclusive(self, subject: str, *, wait_s: float, on_wait: Callable[[], None]) -> Iterator[None]:
         """See store.Store. The lock is held by a connection of its own: it goes when its holder does, however he ends."""
         with closing(self.connect()) as connection:
             with translated():
-                if not connection.execute(_SCHEMA["try_exclusive"]).fetchone()["held"]:
+                if not connection.execute(_SCHEMA["try_exclusive"], {"subject": subject}).fetchone()["held"]:
                     on_wait()
                     connection.execute(_SCHEMA["lock_timeout"], {"timeout": f"{round(wait_s * 1000)}ms"})
                     try:
-                        connection.execute(_SCHEMA["exclusive"])
+                        connection.execute(_SCHEMA["exclusive"], {"subject": subject})
                     except psycopg.errors.LockNotAvailable as error:
-                        raise still_held(wait_s) from error
+                        raise still_held(subject, wait_s) from error
             yield
 
     def _begin(self) -> Connection:

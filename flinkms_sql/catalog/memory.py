@@ -31,7 +31,7 @@ class MemoryStore:
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
         self._now = now
         self._changed = threading.Condition()
-        self._exclusive = threading.Lock()
+        self._exclusive: dict[str, threading.Lock] = {}
         self._marks: dict[Channel, int] = dict.fromkeys(CHANNELS, 0)
         self._tables: dict[str, records.TableRecord] = {}
         self._models: dict[str, records.ModelRecord] = {}
@@ -340,16 +340,18 @@ class MemoryStore:
         return Watch(self._changed, self._marks, channels)
 
     @contextmanager
-    def exclusive(self, *, wait_s: float, on_wait: Callable[[], None]) -> Iterator[None]:
+    def exclusive(self, subject: str, *, wait_s: float, on_wait: Callable[[], None]) -> Iterator[None]:
         """See Store."""
-        if not self._exclusive.acquire(blocking=False):
+        with self._changed:
+            held = self._exclusive.setdefault(subject, threading.Lock())
+        if not held.acquire(blocking=False):
             on_wait()
-            if not self._exclusive.acquire(timeout=wait_s):
-                raise records.still_held(wait_s)
+            if not held.acquire(timeout=wait_s):
+                raise records.still_held(subject, wait_s)
         try:
             yield
         finally:
-            self._exclusive.release()
+            held.release()
 
     @contextmanager
     def _change(self, *channels: Channel) -> Iterator[None]:

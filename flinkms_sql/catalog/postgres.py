@@ -327,9 +327,9 @@ class PostgresStore:
         """See Store; all watches of a store share one connection."""
         return self._listener.watch(channels)
 
-    def exclusive(self, *, wait_s: float, on_wait: Callable[[], None]) -> AbstractContextManager[None]:
+    def exclusive(self, subject: str, *, wait_s: float, on_wait: Callable[[], None]) -> AbstractContextManager[None]:
         """See Store."""
-        return self._database.exclusive(wait_s=wait_s, on_wait=on_wait)
+        return self._database.exclusive(subject, wait_s=wait_s, on_wait=on_wait)
 
     def _change_job(self, job: int, statement: str, parameters: Mapping[str, Any]) -> None:
         with self._database.transaction() as connection:

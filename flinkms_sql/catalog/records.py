@@ -370,9 +370,9 @@ def goes_live(model: str, version: int, live: int | None, history: Sequence[Alia
     return not (live is not None and live > version) and all(change.version != version for change in history)
 
 
-def still_held(wait_s: float) -> FlinkmsError:
-    """The error for a wait for another who applies."""
-    return FlinkmsError(errors.LOCK_NOT_AVAILABLE, f"another apply has not ended within {wait_s:.0f} s",
+def still_held(subject: str, wait_s: float) -> FlinkmsError:
+    """The error for a wait for what another does."""
+    return FlinkmsError(errors.LOCK_NOT_AVAILABLE, f"another {subject} has not ended within {wait_s:.0f} s",
                         hint="SHOW JOBS shows what it waits for.")
 
 

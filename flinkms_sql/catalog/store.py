@@ -165,8 +165,8 @@ class Store(Protocol):
     def watch(self, channels: Sequence[Channel]) -> Watch:
         """A watch of one's own over channels: no change from now on is missed, nor taken from another watch."""
 
-    def exclusive(self, *, wait_s: float, on_wait: Callable[[], None]) -> AbstractContextManager[None]:
-        """The right to apply a deployment file: one at a time has it, and loses it by ending, in whatever way.
+    def exclusive(self, subject: str, *, wait_s: float, on_wait: Callable[[], None]) -> AbstractContextManager[None]:
+        """The right to do something: one at a time has it for a subject, and loses it by ending, in whatever way.
 
         ``on_wait`` is called once when another has it. Raises 55P03 when he still has it after ``wait_s``.
         """

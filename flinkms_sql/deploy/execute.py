@@ -6,8 +6,8 @@ about sockets or Flink: what takes time is a row of ``flinkms.jobs``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from typing_extensions import assert_never
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import ENDED, LIVE, Column, NewJob, Snapshot, no_table
+from flinkms_sql.catalog.records import ENDED, LIVE, Column, JobRecord, ModelRecord, NewJob, Snapshot, no_table
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.deploy.events import Done, Event, Notice, Rows
 from flinkms_sql.deploy.flinkcalls import with_functions
@@ -27,6 +27,9 @@ from flinkms_sql.modellog.stream import Stream, StreamColumn
 from flinkms_sql.query.flinkquery import FlinkQuery
 from flinkms_sql.query.plan import METRIC_COLUMNS
 from flinkms_sql.query.statements import statement as ast
+
+DECLARE_S_MAX = 30.0
+"""Seconds to wait for another who declares a model of the same name: three changes of the registry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,36 +102,56 @@ class Deployer:
         yield Done(tag="CREATE TABLE")
 
     def _create_model(self, statement: ast.CreateModel, text: str) -> Iterator[Event]:
-        snapshot = self.store.snapshot()
-        left_over = self._is_left_over(statement.name, snapshot)
-        if statement.if_not_exists and statement.name in snapshot.models and not left_over:
+        declared = self._declare_model(statement, text)
+        if declared is None:
             yield Notice(message=f'model "{statement.name}" already exists, skipping')
             yield Done(tag="CREATE MODEL", changed=False)
             return
-        if statement.query is not None:
-            _check_tables(snapshot, statement.query)
-        model = configured(statement.algorithm, statement.options, [column.type.name for column in statement.inputs],
-                           _columns(statement.outputs), statement.position)
-        with at(statement.position):
-            if left_over:
-                self.store.drop_models([statement.name], missing_ok=True)
-            self.store.create_model(
-                name=statement.name, algorithm=statement.algorithm, inputs=_columns(statement.inputs),
-                outputs=_columns(statement.outputs), options=statement.options,
-                training_query=statement.query.text if statement.query else None, definition=statement.definition,
-                recommends=hasattr(type(model), "recommend"),
-                tables=_table_names(statement.query) if statement.query else (),
-            )
-        if statement.query is not None:
+        model, training = declared
+        if training is not None:
             try:
-                yield from self._train(statement.name, statement.query.text, _table_names(statement.query), text)
+                yield from follow_job(self.store, training.id)
             except (FlinkmsError, GeneratorExit) as error:
                 # Nothing was ever served under this name: the statement has no effect, and can be repeated. But when
                 # only the registry is out of sight, the training goes on.
                 if isinstance(error, GeneratorExit) or error.sqlstate != errors.CONNECTION_FAILURE:
-                    self.store.drop_models([statement.name], cascade=True, missing_ok=True)
+                    self._withdraw(model)
                 raise
         yield Done(tag="CREATE MODEL")
+
+    def _declare_model(self, statement: ast.CreateModel, text: str) -> tuple[ModelRecord, JobRecord | None] | None:
+        """Declare the model and begin its training; None when it is there already and may be."""
+        model_class = type(configured(statement.algorithm, statement.options, [column.type.name for column in statement.inputs],
+                                      _columns(statement.outputs), statement.position))
+        with self._declaring(statement.name):
+            snapshot = self.store.snapshot()
+            left_over = self._is_left_over(statement.name, snapshot)
+            if statement.if_not_exists and statement.name in snapshot.models and not left_over:
+                return None
+            if statement.query is not None:
+                _check_tables(snapshot, statement.query)
+            with at(statement.position):
+                if left_over:
+                    self.store.drop_models([statement.name], missing_ok=True)
+                model = self.store.create_model(
+                    name=statement.name, algorithm=statement.algorithm, inputs=_columns(statement.inputs),
+                    outputs=_columns(statement.outputs), options=statement.options,
+                    training_query=statement.query.text if statement.query else None, definition=statement.definition,
+                    recommends=hasattr(model_class, "recommend"),
+                    tables=_table_names(statement.query) if statement.query else (),
+                )
+            return model, None if statement.query is None else self._begin_training(model, text)
+
+    def _declaring(self, model: str) -> AbstractContextManager[None]:
+        """One at a time declares a model of this name: what is half declared is never taken for what came to no end."""
+        return self.store.exclusive(f"CREATE MODEL {model}", wait_s=DECLARE_S_MAX, on_wait=lambda: None)
+
+    def _withdraw(self, model: ModelRecord) -> None:
+        """Forget a model that came to nothing; not one that another has declared under its name since."""
+        with self._declaring(model.name):
+            known = self.store.snapshot().models.get(model.name)
+            if known is not None and known.created_at == model.created_at:
+                self.store.drop_models([model.name], cascade=True, missing_ok=True)
 
     def _is_left_over(self, name: str, snapshot: Snapshot) -> bool:
         """Whether a model is the rest of a CREATE MODEL that came to no end: it trains from a query, and never served."""
@@ -143,20 +166,22 @@ class Deployer:
         if model.training_query is None:
             raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, f'model "{statement.name}" has no training query',
                                hint="CREATE MODEL … AS SELECT declares one.", position=statement.position)
-        yield from self._train(statement.name, model.training_query, model.tables, text)
+        yield from follow_job(self.store, self._begin_training(model, text).id)
         yield Done(tag="REFRESH MODEL")
 
-    def _train(self, model: str, query: str, tables: Sequence[str], text: str) -> Iterator[Event]:
-        options = self.store.snapshot().models[model].options
-        version = self.store.begin_version(model, directory=str(self.warehouse / "models" / model), options=options)
+    def _begin_training(self, model: ModelRecord, text: str) -> JobRecord:
+        """A new version of the model, and the job that trains it with the declared query."""
+        version = self.store.begin_version(model.name, directory=str(self.warehouse / "models" / model.name),
+                                           options=model.options)
         try:
-            job = self.store.enqueue_job(NewJob(kind="train", model=model, version=version.version, statement=text,
-                                                query=query, options={"tables": list(tables)}))
+            return self.store.enqueue_job(NewJob(
+                kind="train", model=model.name, version=version.version, statement=text, query=model.training_query or "",
+                options={"tables": list(model.tables)},
+            ))
         except FlinkmsError as error:
             with suppress(FlinkmsError):
-                self.store.fail_version(model, version.version, error.message)
+                self.store.fail_version(model.name, version.version, error.message)
             raise
-        yield from follow_job(self.store, job.id)
 
     def _learn(self, statement: ast.LearnModel, text: str) -> Iterator[Event]:
         snapshot = self.store.snapshot()

@@ -42,7 +42,7 @@ def applying(store: Store, text: str, variables: Mapping[str, str], *, on_wait: 
     Two at once would both find a model untrained, and train it twice. ``on_wait`` is called once when another is at it:
     the file is planned when that one has ended, over what it has left. Raises 55P03 after APPLY_WAIT_S_MAX.
     """
-    with store.exclusive(wait_s=APPLY_WAIT_S_MAX, on_wait=on_wait):
+    with store.exclusive("apply", wait_s=APPLY_WAIT_S_MAX, on_wait=on_wait):
         yield plan_script(store, text, variables)
 
 

@@ -16,13 +16,13 @@ INSERT INTO flinkms.migrations (name, sha256) VALUES (%(name)s, %(sha256)s)
 SELECT pg_advisory_xact_lock(5066549580791376), clock_timestamp() AS at
 
 -- name: try_exclusive
-SELECT pg_try_advisory_lock(5066549580791377) AS held
+SELECT pg_try_advisory_lock(hashtextextended(%(subject)s, 5066549580791377)) AS held
 
 -- name: lock_timeout
 SELECT set_config('lock_timeout', %(timeout)s, false)
 
 -- name: exclusive
-SELECT pg_advisory_lock(5066549580791377)
+SELECT pg_advisory_lock(hashtextextended(%(subject)s, 5066549580791377))
 
 -- name: one_moment
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY
