@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
 from flinkms_sql.app import open_deployer
 from flinkms_sql.catalog.address import parse_address
-from flinkms_sql.deploy.events import Progress, Rows
+from flinkms_sql.catalog.storable import dumps
+from flinkms_sql.deploy.events import Notice, Progress, Rows
 from flinkms_sql.query.flinkquery import read_flink_query
 from flinkms_sql.query.statements.statement import EvaluateModel
 from flinkms_sql.settings import Settings
@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 case Progress() if event.phase != shown:
                     shown = event.phase
                     print(event, file=sys.stderr)
+                case Notice():
+                    print(event, file=sys.stderr)
                 case Rows():
                     show(event, as_json=arguments.json)
     return 0
@@ -42,7 +44,7 @@ def show(found: Rows, *, as_json: bool) -> None:
     """Print metrics as a table, or as JSON."""
     names = [column.name for column in found.columns]
     if as_json:
-        print(json.dumps([dict(zip(names, row, strict=True)) for row in found.rows]))
+        print(dumps([dict(zip(names, row, strict=True)) for row in found.rows]))
         return
     print("  ".join(f"{name:>12}" for name in names))
     for row in found.rows:
