@@ -18,6 +18,7 @@ from flinkms_sql.catalog import records
 from flinkms_sql.catalog.dependents import Removal, refuse_dependents, removal
 from flinkms_sql.catalog.records import LIVE
 from flinkms_sql.catalog.storable import storable
+from flinkms_sql.catalog.subjects import Subjects
 from flinkms_sql.catalog.watch import CHANNELS, Channel, Watch
 
 
@@ -31,7 +32,7 @@ class MemoryStore:
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
         self._now = now
         self._changed = threading.Condition()
-        self._exclusive: dict[str, threading.Lock] = {}
+        self.exclusive = Subjects().exclusive
         self._marks: dict[Channel, int] = dict.fromkeys(CHANNELS, 0)
         self._tables: dict[str, records.TableRecord] = {}
         self._models: dict[str, records.ModelRecord] = {}
@@ -338,20 +339,6 @@ class MemoryStore:
     def watch(self, channels: Sequence[Channel]) -> Watch:
         """See Store."""
         return Watch(self._changed, self._marks, channels)
-
-    @contextmanager
-    def exclusive(self, subject: str, *, wait_s: float, on_wait: Callable[[], None]) -> Iterator[None]:
-        """See Store."""
-        with self._changed:
-            held = self._exclusive.setdefault(subject, threading.Lock())
-        if not held.acquire(blocking=False):
-            on_wait()
-            if not held.acquire(timeout=wait_s):
-                raise records.still_held(subject, wait_s)
-        try:
-            yield
-        finally:
-            held.release()
 
     @contextmanager
     def _change(self, *channels: Channel) -> Iterator[None]:
