@@ -40,7 +40,7 @@ def run_jobs(settings: Settings) -> None:
     from flinkms_sql.jobs.environment import FlinkTarget
     from flinkms_sql.jobs.launcher import write_launcher
     from flinkms_sql.jobs.runner import run
-    from flinkms_sql.jobs.upkeep import keep_up
+    from flinkms_sql.jobs.upkeep import Upkeep
 
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,8 +51,9 @@ def run_jobs(settings: Settings) -> None:
     checkpoints.mkdir(parents=True, exist_ok=True)
     address = settings.flink or ""
     with closing(PostgresStore(control_dsn(settings))) as store:
-        threading.Thread(target=keep_up, args=(store, stopping), kwargs={"keep_s": settings.log_retention_s},
-                         name="upkeep", daemon=True).start()
+        upkeep = Upkeep(store=store, warehouse=settings.warehouse, checkpoints=checkpoints,
+                        report=settings.upkeep_report, keep_s=settings.log_retention_s, jobs_keep=settings.jobs_keep)
+        threading.Thread(target=upkeep.run, args=(stopping,), name="upkeep", daemon=True).start()
         run(JobContext(
             store=store, cluster=Cluster(address), warehouse=settings.warehouse, stopping=stopping,
             target=FlinkTarget(address=address, checkpoints=checkpoints, python=launcher),

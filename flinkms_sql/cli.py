@@ -109,7 +109,9 @@ def _common() -> argparse.ArgumentParser:
                        help=f"default {default.taskmanager_memory_mb}, without its Python workers")
     group.add_argument("--task-slots", type=_checked(settings.slots), metavar="N", help=f"default {default.task_slots}")
     group.add_argument("--log-retention-s", type=_checked(settings.seconds), metavar="S",
-                       help=f"how long superseded model files stay; default {default.log_retention_s}, a day")
+                       help=f"how long files that nothing needs any more stay; default {default.log_retention_s}, a day")
+    group.add_argument("--jobs-keep", type=_checked(settings.jobs), metavar="N",
+                       help=f"ended jobs that SHOW JOBS remembers; default {default.jobs_keep}")
     return common
 
 

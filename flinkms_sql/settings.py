@@ -63,7 +63,11 @@ class Settings:
     """Pipelines that run at once: four standing jobs of parallelism 2, or bulk jobs beside fewer of them."""
 
     log_retention_s: int = 86_400
-    """Seconds for which bases and log segments of models stay after a compaction has made them superfluous."""
+    """Seconds for which files stay after nothing needs them any more: bases and log segments that a compaction superseded,
+    retired and failed versions, dropped models and streams, checkpoints."""
+
+    jobs_keep: int = 1000
+    """Ended jobs that the registry remembers; a learner's and each model's newest training stay beside them."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -102,6 +106,11 @@ class Settings:
     def fork_socket(self) -> Path:
         """Socket of the fork server that Flink's Python workers start from."""
         return self.run / "workers.sock"
+
+    @property
+    def upkeep_report(self) -> Path:
+        """File in which upkeep says what it did last."""
+        return self.run / "upkeep.json"
 
     @property
     def run(self) -> Path:
@@ -146,6 +155,14 @@ def seconds(text: str) -> int:
     return number
 
 
+def jobs(text: str) -> int:
+    """A number of jobs. Raises ValueError."""
+    number = int(text)
+    if not 10 <= number <= 1_000_000:
+        raise ValueError("ended jobs that are remembered are a number from 10 to 1000000")
+    return number
+
+
 def switch(text: str) -> bool:
     """A yes or no. Raises ValueError."""
     known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -187,7 +204,7 @@ _PLACES = ("data_dir", "password_file", "tls_cert", "tls_key")
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "data_dir": Path, "host": str, "port": port_number, "control_dsn": str, "flink": endpoint, "password_file": Path,
     "jobmanager_memory_mb": memory_mb, "taskmanager_memory_mb": memory_mb, "task_slots": slots,
-    "log_retention_s": seconds, "client_dsn": str, "tls_cert": Path, "tls_key": Path, "allow_plaintext": switch,
+    "log_retention_s": seconds, "jobs_keep": jobs, "client_dsn": str, "tls_cert": Path, "tls_key": Path, "allow_plaintext": switch,
 }
 
 

@@ -63,7 +63,15 @@ class Deployment:
 
     def version_path(self, model: str, version: int = 1) -> Path:
         """Directory of a version of a model in the warehouse."""
-        return self.settings.warehouse / "models" / model / f"v{version}"
+        return self._path("SELECT path FROM flinkms.model_versions WHERE model = %s AND version = %s", model, version)
+
+    def stream_path(self, name: str) -> Path:
+        """Directory of a stream in the warehouse."""
+        return self._path("SELECT path FROM flinkms.tables WHERE name = %s", name)
+
+    def _path(self, query: str, *parameters: object) -> Path:
+        with self.connect() as connection:
+            return Path(connection.execute(query, parameters).fetchone()[0])
 
 
 @contextmanager

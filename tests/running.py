@@ -67,7 +67,8 @@ def running(parts: Sequence[Part], data_dir: Path) -> Iterator[Running]:
 
 @contextmanager
 def running_postgres(data_dir: Path) -> Iterator[str]:
-    """An embedded PostgreSQL without the registry: its connection string."""
+    """An embedded PostgreSQL without the registry: its connection string. As root, it runs as a user who has to pass."""
+    data_dir.chmod(0o711)
     with running([postgres.part(data_dir)], data_dir) as held:
         held.wait_ready()
         yield postgres.dsn(data_dir)

@@ -6,6 +6,7 @@ Must not grow behaviour of its own: tests/test_catalog_contract.py runs over bot
 from __future__ import annotations
 
 import itertools
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from typing import Any
 
 from flinkms_sql.catalog import records
 from flinkms_sql.catalog.dependents import Removal, refuse_dependents, removal
+from flinkms_sql.catalog.leaving import MemoryLifetimes
+from flinkms_sql.catalog.lifetimes import Leftover
 from flinkms_sql.catalog.records import LIVE
 from flinkms_sql.catalog.storable import storable
 from flinkms_sql.catalog.subjects import Subjects
@@ -26,7 +29,7 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-class MemoryStore:
+class MemoryStore(MemoryLifetimes):
     """A Store that forgets. ``now`` is the clock, for tests that need moments of their own."""
 
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
@@ -44,6 +47,7 @@ class MemoryStore:
         self._metrics: list[records.MetricRecord] = []
         self._load_failures: dict[str, list[records.LoadFailure]] = {}
         self._job_ids = itertools.count(1)
+        self._left: dict[str, Leftover] = {}
 
     def migrate(self) -> list[str]:
         """See Store: there is no schema."""
@@ -74,7 +78,8 @@ class MemoryStore:
                 refuse_dependents("table", names, found.dependents)
             self._remove(found)
             for name in names:
-                self._tables.pop(name, None)
+                if (table := self._tables.pop(name, None)) is not None:
+                    self._leave_stream(table)
             return found
 
     def create_model(self, *, name: str, algorithm: str, inputs: Sequence[records.Column],
@@ -88,7 +93,7 @@ class MemoryStore:
             self._models[name] = records.ModelRecord(
                 name=name, algorithm=algorithm, inputs=tuple(inputs), outputs=tuple(outputs), options=dict(options),
                 training_query=training_query, definition=definition, recommends=recommends, tables=tuple(tables),
-                created_at=self._now())
+                created_at=self._now(), incarnation=secrets.token_hex(6))
             return self._models[name]
 
     def set_model_options(self, model: str, options: Mapping[str, str]) -> None:
@@ -115,6 +120,7 @@ class MemoryStore:
             self._set_desired(self._jobs[job], "canceled")
         for name in found.models:
             del self._models[name]
+            self._leave_versions(version for version in self._versions.values() if version.model == name)
             for held in (self._versions, self._aliases, self._history, self._learning):
                 for key in [key for key in held if key[0] == name]:
                     del held[key]
@@ -162,6 +168,7 @@ class MemoryStore:
         with self._change("catalog"):
             found = self._in_state(model, version, "training")
             self._versions[model, version] = replace(found, state="failed", error=error)
+            self._leave_versions([found])
 
     def retire_version(self, model: str, version: int) -> None:
         """See Store."""
@@ -171,22 +178,7 @@ class MemoryStore:
             if named:
                 raise records.still_named(model, version, named)
             self._versions[model, version] = replace(found, state="retired")
-
-    def learning(self, model: str, version: int) -> records.Learning:
-        """See Store."""
-        with self._changed:
-            self.version(model, version)
-            return self._learning.get((model, version), records.Learning())
-
-    def record_training(self, model: str, version: int, trained_to: records.Positions) -> None:
-        """See Store."""
-        with self._changed:
-            self._learning[model, version] = replace(self.learning(model, version), trained_to=trained_to)
-
-    def record_learner(self, model: str, version: int, learner: records.Learner) -> None:
-        """See Store."""
-        with self._changed:
-            self._learning[model, version] = replace(self.learning(model, version), learner=learner)
+            self._leave_versions([found])
 
     def set_alias(self, model: str, alias: str, version: int, *, reason: str = "promoted") -> None:
         """See Store."""
@@ -240,9 +232,10 @@ class MemoryStore:
         """See Store."""
         with self._changed:
             ready = {key: held for key, held in self._versions.items() if held.state == "ready"}
+            retired = frozenset(key for key, held in self._versions.items() if held.state == "retired")
             return records.Snapshot(
                 generation=self._marks["catalog"], tables=MappingProxyType(dict(self._tables)),
-                models=MappingProxyType(dict(self._models)), versions=MappingProxyType(ready),
+                models=MappingProxyType(dict(self._models)), versions=MappingProxyType(ready), retired=retired,
                 aliases=MappingProxyType(dict(self._aliases)), history=MappingProxyType(dict(self._history)))
 
     def enqueue_job(self, job: records.NewJob) -> records.JobRecord:

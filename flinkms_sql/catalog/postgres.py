@@ -20,6 +20,7 @@ from flinkms_sql import errors, sqlfiles
 from flinkms_sql.catalog import records, rows, shadows
 from flinkms_sql.catalog.connection import Connection, Database
 from flinkms_sql.catalog.dependents import Removal, refuse_dependents
+from flinkms_sql.catalog.lifetimes import PostgresLifetimes
 from flinkms_sql.catalog.records import LIVE
 from flinkms_sql.catalog.removing import check_tables, removal_of, remove
 from flinkms_sql.catalog.watch import Channel, Listener, Watch
@@ -33,7 +34,7 @@ _JOBS = sqlfiles.queries("catalog/jobs")
 _MIGRATION = re.compile(r"catalog/\d{4}_\w+")
 
 
-class PostgresStore:
+class PostgresStore(PostgresLifetimes):
     """A Store over one PostgreSQL database, by libpq connection string."""
 
     def __init__(self, dsn: str) -> None:

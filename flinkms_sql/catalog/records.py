@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import LIVE, ModelAddress
+from flinkms_sql.catalog.retirement import retired
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.types import SqlType
 
@@ -58,6 +59,7 @@ class ModelRecord:
     """A declared model; ``recommends`` says whether recommend() and similar() apply to it.
 
     ``tables`` are the Flink tables that the training query reads.
+    incarnation: letters and digits that no other model has, not even one of the same name before it or after it.
     """
 
     name: str
@@ -70,6 +72,7 @@ class ModelRecord:
     recommends: bool
     tables: tuple[str, ...]
     created_at: datetime
+    incarnation: str
 
     def __post_init__(self) -> None:
         if not self.inputs or not self.outputs:
@@ -248,7 +251,8 @@ class LoadFailure:
 class Snapshot:
     """Everything a frontend needs, as of one moment. ``generation`` grows with every change of it.
 
-    ``versions`` holds ready versions only; ``history`` is per (model, alias), oldest first.
+    ``versions`` holds ready versions only, ``retired`` names those whose files go; ``history`` is per (model, alias),
+    oldest first.
     """
 
     generation: int
@@ -257,6 +261,7 @@ class Snapshot:
     versions: Mapping[tuple[str, int], VersionRecord]
     aliases: Mapping[tuple[str, str], int]
     history: Mapping[tuple[str, str], tuple[AliasChange, ...]]
+    retired: frozenset[tuple[str, int]] = frozenset()
 
     def resolve(self, address: ModelAddress) -> VersionRecord:
         """The version an address means now. Raises as the three methods below do."""
@@ -278,9 +283,11 @@ class Snapshot:
         return self.by_number(model, number)
 
     def by_number(self, model: str, version: int) -> VersionRecord:
-        """A ready version by number. Raises 42704 when there is none."""
+        """A ready version by number. Raises 42704 when there is none, 55000 when it was retired."""
         self._known(model)
         if (found := self.versions.get((model, version))) is None:
+            if (model, version) in self.retired:
+                raise retired(model, version)
             raise unknown("ready version", str(version), model)
         return found
 
@@ -342,6 +349,8 @@ def duplicate(kind: str, name: str) -> FlinkmsError:
 
 def wrong_state(model: str, version: int, state: str, needed: str) -> FlinkmsError:
     """The error for a version that is not in the state an operation needs."""
+    if state == "retired":
+        return retired(model, version)
     return FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE,
                         f'version {version} of model "{model}" is {state}, not {needed}')
 

@@ -58,7 +58,8 @@ def model(row: Row) -> ModelRecord:
     return ModelRecord(name=row["name"], algorithm=row["algorithm"], inputs=columns_of(row["inputs"]),
                        outputs=columns_of(row["outputs"]), options=row["options"],
                        training_query=row["training_query"], definition=row["definition"],
-                       recommends=row["recommends"], tables=tuple(row["tables"]), created_at=row["created_at"])
+                       recommends=row["recommends"], tables=tuple(row["tables"]), created_at=row["created_at"],
+                       incarnation=row["incarnation"])
 
 
 def version(row: Row) -> VersionRecord:
@@ -154,12 +155,12 @@ def load_failure_parameters(failure: LoadFailure) -> dict[str, Any]:
 
 
 SNAPSHOT_STATEMENTS = (("schema", "generation"), ("tables", "list"), ("models", "list"), ("models", "list_ready"),
-                       ("models", "list_aliases"), ("models", "list_history"))
+                       ("models", "list_aliases"), ("models", "list_history"), ("models", "list_retired"))
 """(file under sql/catalog/, statement) of a snapshot, in the order that ``snapshot`` takes their rows."""
 
 
 def snapshot(generation: Sequence[Row], tables: Sequence[Row], models: Sequence[Row], versions: Sequence[Row],
-             aliases: Sequence[Row], history: Sequence[Row]) -> Snapshot:
+             aliases: Sequence[Row], history: Sequence[Row], retired: Sequence[Row]) -> Snapshot:
     """The rows of SNAPSHOT_STATEMENTS, read in one repeatable-read transaction, as a Snapshot."""
     changes = defaultdict(list)
     for row in history:
@@ -171,6 +172,7 @@ def snapshot(generation: Sequence[Row], tables: Sequence[Row], models: Sequence[
         versions=_frozen(map(version, versions), lambda record: (record.model, record.version)),
         aliases=MappingProxyType({(row["model"], row["alias"]): row["version"] for row in aliases}),
         history=MappingProxyType({key: tuple(entries) for key, entries in changes.items()}),
+        retired=frozenset((row["model"], row["version"]) for row in retired),
     )
 
 

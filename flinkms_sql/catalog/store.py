@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from flinkms_sql.catalog.dependents import Removal
+from flinkms_sql.catalog.lifetimes import Lifetimes
 from flinkms_sql.catalog.records import (
     LIVE,
     Column,
@@ -36,7 +37,7 @@ from flinkms_sql.catalog.records import (
 from flinkms_sql.catalog.watch import Channel, Watch
 
 
-class Store(Protocol):
+class Store(Lifetimes, Protocol):
     """The registry. Mutators return the new record where the caller needs what the store made up, else None."""
 
     def migrate(self) -> list[str]:

@@ -21,6 +21,7 @@ from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.base import Chunk, write_base, write_manifest
 from flinkms_sql.modellog.loading import verify_loads
+from flinkms_sql.modellog.naming import model_directory
 from flinkms_sql.modellog.version import Table, Version, write_version
 from flinkms_sql.query.lexer import quote_name
 from flinkms_sql.types import SqlType
@@ -74,7 +75,8 @@ def publish_random(store: Store, warehouse: Path, name: str, algorithm: str, siz
     began = time.monotonic()
     record = store.snapshot().models.get(name) or _declare(store, name, algorithm, size)
     model = _configured(record, algorithm, size)
-    version = store.begin_version(name, directory=str(warehouse / "models" / name), options=record.options)
+    version = store.begin_version(name, directory=str(model_directory(warehouse, name, record.incarnation)),
+                                  options=record.options)
     try:
         _write(Path(version.path), record, model, size, advance)
         verify_loads(Path(version.path))

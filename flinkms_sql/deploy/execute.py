@@ -6,6 +6,7 @@ about sockets or Flink: what takes time is a row of ``flinkms.jobs``.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ from flinkms_sql.deploy.flinkcalls import with_functions
 from flinkms_sql.deploy.follow import follow_job
 from flinkms_sql.deploy.options import LEARN_PARALLELISM, configured, system_option
 from flinkms_sql.deploy.stages import Stage, scored, standing_learner, training_job
+from flinkms_sql.deploy.streams import kept_rows, place_stream
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.modellog.stream import Stream, StreamColumn
+from flinkms_sql.modellog.naming import model_directory
 from flinkms_sql.query.flinkquery import FlinkQuery
 from flinkms_sql.query.plan import METRIC_COLUMNS
 from flinkms_sql.query.statements import statement as ast
@@ -90,15 +92,20 @@ class Deployer:
             yield Notice(message=f'Flink table "{statement.name}" already exists, skipping')
             yield Done(tag="CREATE TABLE", changed=False)
             return
-        path = None
+        place = None
         if statement.options.get("connector") == "flinkms":
-            path = Path(statement.options.get("path") or self.warehouse / "streams" / statement.name)
-            _attach_stream(path, statement)
-        with at(statement.position):
-            self.store.create_table(
-                name=statement.name, kind="flink" if path is None else "stream", columns=_columns(statement.columns),
-                options=statement.options, definition=statement.definition, path=None if path is None else str(path),
-            )
+            place = place_stream(statement, self.warehouse)
+        try:
+            with at(statement.position):
+                self.store.create_table(
+                    name=statement.name, kind="flink" if place is None else "stream", columns=_columns(statement.columns),
+                    options=statement.options, definition=statement.definition, path=place and str(place.path),
+                )
+        except FlinkmsError as error:
+            # When the registry is out of sight, the stream may be registered.
+            if place is not None and place.made and error.sqlstate != errors.CONNECTION_FAILURE:
+                shutil.rmtree(place.path, ignore_errors=True)
+            raise
         yield Done(tag="CREATE TABLE")
 
     def _create_model(self, statement: ast.CreateModel, text: str) -> Iterator[Event]:
@@ -171,8 +178,8 @@ class Deployer:
 
     def _begin_training(self, model: ModelRecord, text: str) -> JobRecord:
         """A new version of the model, and the job that trains it with the declared query."""
-        version = self.store.begin_version(model.name, directory=str(self.warehouse / "models" / model.name),
-                                           options=model.options)
+        directory = model_directory(self.warehouse, model.name, model.incarnation)
+        version = self.store.begin_version(model.name, directory=str(directory), options=model.options)
         try:
             return self.store.enqueue_job(NewJob(
                 kind="train", model=model.name, version=version.version, statement=text, query=model.training_query or "",
@@ -293,6 +300,8 @@ class Deployer:
             gone = drop(statement.names, cascade=statement.cascade, missing_ok=statement.if_exists)
         for name in gone.missing:
             yield Notice(message=f'{kind} "{name}" does not exist, skipping')
+        if kind == "table":
+            yield from (Notice(message=text) for text in kept_rows(snapshot, statement.names))
         for dependent in gone.dependents:
             yield Notice(message=f"drop cascades to {dependent.what}")
         for job in gone.own:
@@ -321,16 +330,6 @@ def at(position: int) -> Iterator[None]:
         if error.position is None:
             error.position = position
         raise
-
-
-def _attach_stream(path: Path, statement: ast.CreateTable) -> None:
-    """Make the stream's directory; one that is there with the same columns (after DROP TABLE) is taken up again."""
-    columns = tuple(StreamColumn(name=column.name, type=column.type) for column in statement.columns)
-    if not (path / "stream.json").exists():
-        Stream.create(path, columns)
-    elif Stream.open(path).columns != columns:
-        raise FlinkmsError(errors.DUPLICATE_TABLE, f'the warehouse holds a stream "{statement.name}" with other columns',
-                           hint=f"Remove {path}, or declare its columns.", position=statement.position)
 
 
 def _measured(entry: Mapping[str, Any]) -> float | None:

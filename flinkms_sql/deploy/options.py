@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import Column
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.keeping import KEEP_DEFAULT, KEEP_OPTION
 from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
 from udfs.answers import OUTPUT_TYPES
@@ -32,7 +33,12 @@ LEARN_PARALLELISM = SystemOption(
     name="learn.parallelism", default=1, low=1, high=4,
     description="Subtasks of the job behind INSERT INTO MODEL; a version's log has four partitions, one writer each.",
 )
-SYSTEM_OPTIONS = {option.name: option for option in (LEARN_PARALLELISM,)}
+VERSIONS_KEEP = SystemOption(
+    name=KEEP_OPTION, default=KEEP_DEFAULT, low=1, high=1000,
+    description="Ready versions that are kept: the newest ones, beside those an alias names, a rollback would return to or a "
+                "job uses. Older ones are retired: they no longer answer, and their files are deleted.",
+)
+SYSTEM_OPTIONS = {option.name: option for option in (LEARN_PARALLELISM, VERSIONS_KEEP)}
 
 
 def algorithm_options(options: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import LIVE, ModelAddress, format_moment
+from flinkms_sql.catalog.retirement import retired
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.types import SqlType
 from udfs.model import Model, ModelView, Pointwise, Recommender
@@ -60,13 +61,14 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointers:
-    """What addresses of one model mean here: its versions, its aliases, what was live when, and which versions cannot
-    be loaded, with the reason."""
+    """What addresses of one model mean here: its versions, its aliases, what was live when, which versions cannot be
+    loaded, with the reason, and which are not kept any more."""
 
     versions: frozenset[int]
     aliases: Mapping[str, int]
     history: tuple[Period, ...] = ()
     failures: Mapping[int, FlinkmsError] = field(default_factory=dict)
+    retired: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class Registry:
         if pointers is None:
             raise FlinkmsError(errors.UNDEFINED_OBJECT, f'model "{address.name}" does not exist')
         number = _number(address, pointers)
+        if number in pointers.retired:
+            raise retired(address.name, number)
         found = state.loaded.get((address.name, number))
         if found is None:
             raise _not_loaded(address.name, number, pointers.failures.get(number))
@@ -126,7 +130,7 @@ def _not_loaded(name: str, number: int, failure: FlinkmsError | None) -> Flinkms
 def _number(address: ModelAddress, pointers: Pointers) -> int:
     name = address.name
     if address.version is not None:
-        if address.version not in pointers.versions:
+        if address.version not in pointers.versions | pointers.retired:
             raise FlinkmsError(errors.UNDEFINED_OBJECT, f'model "{name}" has no version {address.version}',
                                hint=f"SHOW VERSIONS OF {name} lists them.")  # fmt: skip
         return address.version

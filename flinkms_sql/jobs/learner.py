@@ -32,6 +32,7 @@ from flinkms_sql.jobs.cluster import ENDED_STATES
 from flinkms_sql.jobs.context import JobContext, input_types, new_flink_job_id, output_type, signature
 from flinkms_sql.jobs.environment import STANDING, Workspace, checkpoint_positions
 from flinkms_sql.jobs.labels import served_label
+from flinkms_sql.jobs.readers import learning_group
 from flinkms_sql.jobs.worker import learn_function
 from flinkms_sql.modellog.segments import read_committed
 from flinkms_sql.modellog.version import read_version
@@ -104,7 +105,7 @@ def _learners(model: str, context: JobContext) -> list[Learner]:
 
 def scan_group(version: VersionRecord) -> str:
     """The name under which the learners of a version commit how far they are in a stream."""
-    return f"version-{hashlib.sha256(version.path.encode()).hexdigest()[:24]}"
+    return learning_group(version.path)
 
 
 def streams(standing: JobRecord, context: JobContext) -> list[Path]:

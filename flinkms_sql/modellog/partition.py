@@ -16,6 +16,7 @@ from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.files import corrupted, io_error
 from flinkms_sql.modellog.frame import (
+    APPEND,
     SEGMENT_HEADER_BYTES,
     Frame,
     Incomplete,
@@ -151,6 +152,10 @@ class PartitionReader:
 
     def _begin(self) -> bool:
         first = next(iter(self._ends))
+        if self._kind == APPEND:
+            # Retention may have taken the oldest rows of a stream: it begins with what is left of it.
+            first = next(epoch for epoch in self._ends if epoch in self._segments.starts)
+            return self._go(Position(first, self._segments.starts[first][0]))
         if first not in self._segments.starts:
             raise self._missing(Position(first, 0))
         return self._go(Position(first, 0))

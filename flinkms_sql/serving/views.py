@@ -28,6 +28,7 @@ def pointers_of(
         here = {number for model, number in loaded if model == name}
         pointers[name] = Pointers(
             versions=frozenset(number for model, number in snapshot.versions if model == name),
+            retired=frozenset(number for model, number in snapshot.retired if model == name),
             aliases={alias: _meaning(number, snapshot.history.get((name, alias), ()), here)
                      for (model, alias), number in snapshot.aliases.items() if model == name},
             history=tuple(

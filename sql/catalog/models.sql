@@ -33,6 +33,9 @@ SELECT * FROM flinkms.model_versions WHERE model = %(model)s ORDER BY version
 -- name: list_ready
 SELECT * FROM flinkms.model_versions WHERE state = 'ready' ORDER BY model, version
 
+-- name: list_retired
+SELECT model, version FROM flinkms.model_versions WHERE state = 'retired'
+
 -- name: publish
 UPDATE flinkms.model_versions
 SET state = 'ready', training_rows = %(training_rows)s, failed_rows = %(failed_rows)s, failures = %(failures)s,

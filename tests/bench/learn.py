@@ -103,7 +103,7 @@ def _round(scale: Scale, warm_up: tuple[np.ndarray, ...], events: tuple[np.ndarr
 
 def learn(deployment: Deployment, warm_up: tuple[np.ndarray, ...], events: tuple[np.ndarray, ...]) -> Learned:
     """Append a warm-up, then the events, each until all deltas are in the log."""
-    stream = Stream.open(deployment.settings.warehouse / "streams" / "rating_events")
+    stream = Stream.open(deployment.stream_path("rating_events"))
     with closing(StreamWriter(stream, "bench-0")) as writer, closing(VersionReplica(deployment.version_path(MODEL))) as log:
         append(writer, warm_up)
         wait_for(log, len(warm_up[0]))

@@ -72,7 +72,7 @@ def pairs() -> tuple[list[int], list[int]]:
 
 
 def test_acknowledged_inserts_are_in_the_stream_once_and_learned_once(deployment: Deployment, pairs):
-    stream, version = deployment.settings.warehouse / "streams" / "fault_events", deployment.version_path("taught")
+    stream, version = deployment.stream_path("fault_events"), deployment.version_path("taught")
     deployment.execute("INSERT INTO MODEL taught SELECT u, i, r FROM fault_events")
     before = predictions(deployment, "still", *pairs)
     random = np.random.default_rng(SEED)

@@ -114,7 +114,7 @@ def learning(deployment: Deployment, name: str) -> Iterator[tuple[Stream, Path]]
         connection.execute(f"CREATE TABLE {name}_events (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'flinkms')")
         connection.execute(f"INSERT INTO MODEL {name} SELECT u, i, r FROM {name}_events")
     try:
-        yield Stream.open(deployment.settings.warehouse / "streams" / f"{name}_events"), deployment.version_path(name)
+        yield Stream.open(deployment.stream_path(f"{name}_events")), deployment.version_path(name)
     finally:
         deployment.execute(f"STOP JOB {learner(deployment, name)}")
 

@@ -91,9 +91,6 @@ def test_a_model_dropped_and_created_in_one_step_is_the_new_one(deployment: Depl
     until(None, lambda: failure_of(deployment, "reborn"))
     before = predicted(deployment, "reborn")
     store.drop_models(["reborn"])
-    path = deployment.settings.warehouse / "models" / "reborn"
-    if path.exists():
-        path.rename(path.with_name("was-reborn"))
     publish(deployment, store, "reborn", seed=2)
     until(True, lambda: failure_of(deployment, "reborn") is None and predicted(deployment, "reborn") != before)
     deployment.execute("DROP MODEL reborn")

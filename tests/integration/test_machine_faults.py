@@ -98,7 +98,7 @@ def test_a_supervisor_outlives_a_full_disk(tmp_path: Path) -> None:
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 def test_an_insert_on_a_full_disk_is_refused_and_the_session_lives_on(deployment: Deployment) -> None:
     deployment.execute("CREATE TABLE full_events (id BIGINT) WITH ('connector' = 'flinkms')")
-    log = deployment.settings.warehouse / "streams" / "full_events" / "log" / "frontend-0"
+    log = deployment.stream_path("full_events") / "log" / "frontend-0"
     log.mkdir()
     # Where the first segment is written before it gets its name. The writer removes it when it gives up.
     (log / ".00000001-000000000000.log").symlink_to(FULL)

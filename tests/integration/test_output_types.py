@@ -114,8 +114,7 @@ def test_batch_and_streaming_jobs_give_the_same(deployment, models, expected):
         connection.execute("INSERT INTO out_in (x, n) SELECT * FROM unnest(%s::float8[], %s::bigint[])",
                            (ASKED, list(range(len(ASKED)))))
         try:
-            streams = deployment.settings.warehouse / "streams"
-            found = {name: read_stream(streams / name, len(ASKED)) for name in ("out_batch", "out_stream")}
+            found = {name: read_stream(deployment.stream_path(name), len(ASKED)) for name in ("out_batch", "out_stream")}
         finally:
             connection.execute(f"STOP JOB {job.split()[-1]}")
     for name, rows in found.items():

@@ -94,7 +94,7 @@ def test_streaming_job_gives_the_same_bits(deployment, pairs, expected):
         users, items = zip(*pairs, strict=True)
         connection.execute("INSERT INTO bits_in SELECT * FROM unnest(%s::bigint[], %s::bigint[])", (list(users), list(items)))
         try:
-            rows = read_stream(deployment.settings.warehouse / "streams" / "bits_out", len(pairs))
+            rows = read_stream(deployment.stream_path("bits_out"), len(pairs))
         finally:
             connection.execute(f"STOP JOB {job.split()[-1]}")
     assert matches(rows, pairs, expected)

@@ -40,6 +40,22 @@ public final class FlinkmsTableFactory implements DynamicTableSourceFactory, Dyn
                                     + "model "
                                     + "(<version>/<table>).");
 
+    /** What upkeep enforces on a stream; nothing for a job to do. */
+    public static final ConfigOption<String> RETENTION =
+            ConfigOptions.key("retention")
+                    .stringType()
+                    .noDefaultValue()
+                    .withDescription(
+                            "How long the rows of a stream are kept, such as '30 d' (units: s, min, h, d). Default: for "
+                                    + "ever.");
+
+    /** What CREATE TABLE looks at; nothing for a job to do. */
+    public static final ConfigOption<Boolean> ATTACH =
+            ConfigOptions.key("attach")
+                    .booleanType()
+                    .defaultValue(false)
+                    .withDescription("Whether CREATE TABLE goes on with the rows of the stream that 'path' holds already.");
+
     @Override
     public String factoryIdentifier() {
         return IDENTIFIER;
@@ -55,6 +71,8 @@ public final class FlinkmsTableFactory implements DynamicTableSourceFactory, Dyn
         Set<ConfigOption<?>> options = new LinkedHashSet<>(ScanOptions.options());
         options.add(LookupConfig.REFRESH_INTERVAL);
         options.addAll(SinkOptions.options());
+        options.add(RETENTION);
+        options.add(ATTACH);
         options.add(FactoryUtil.SOURCE_PARALLELISM);
         options.add(FactoryUtil.SINK_PARALLELISM);
         return options;

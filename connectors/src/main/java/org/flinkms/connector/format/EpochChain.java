@@ -141,6 +141,18 @@ final class EpochChain {
         return new Position(first.number, first.segments.firstKey());
     }
 
+    /** Whether frames that follow {@code position} are gone, because they were before the first that is there. */
+    boolean isTrimmedAt(Position position) {
+        if (chain.isEmpty() || position.epoch() == 0 || position.compareTo(first()) >= 0) {
+            return false;
+        }
+        Epoch oldest = chain.firstEntry().getValue();
+        Epoch own = all.get(position.epoch());
+        boolean superseded = own != null && own != oldest;
+        boolean nothingBetween = oldest.parent.equals(position) && first().offset() == 0;
+        return !superseded && !nothingBetween;
+    }
+
     /** Start of the last segment: a reader that looks for the end begins here. */
     Position lastSegment() {
         Epoch last = chain.lastEntry().getValue();

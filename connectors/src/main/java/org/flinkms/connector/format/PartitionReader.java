@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Map;
@@ -57,6 +58,7 @@ public final class PartitionReader implements Closeable {
 
     private final Path directory;
     private final DirectoryStamp names;
+    private final boolean trimmed;
     private EpochChain chain;
     private Position position;
     private Segment segment;
@@ -109,9 +111,22 @@ public final class PartitionReader implements Closeable {
      * gives a rewind as the first entry; {@link Position#START} reads from the earliest frame there is.
      */
     public PartitionReader(Path directory, Position from) {
+        this(directory, from, false);
+    }
+
+    private PartitionReader(Path directory, Position from, boolean trimmed) {
         this.directory = directory;
+        this.trimmed = trimmed;
         this.names = new DirectoryStamp(directory);
         this.position = from;
+    }
+
+    /**
+     * A reader of a partition of a stream, whose oldest rows retention may take, and at last the partition. A position
+     * before the earliest frame there is gives an entry that goes forward to it; a partition that is gone has no more.
+     */
+    public static PartitionReader ofStream(Path directory, Position from) {
+        return new PartitionReader(directory, from, true);
     }
 
     /** Where the next frame is expected. */
@@ -147,8 +162,13 @@ public final class PartitionReader implements Closeable {
             return null;
         }
         chain = EpochChain.read(directory);
-        if (chain.isEmpty() && position.equals(Position.START)) {
+        if (chain.isEmpty() && (position.equals(Position.START) || trimmed && !Files.exists(directory))) {
             return null;
+        }
+        if (trimmed && chain.isTrimmedAt(position)) {
+            Entry forward = new Entry(position, chain.first(), null);
+            moveTo(chain.first());
+            return forward;
         }
         Position valid = chain.clamp(position);
         if (valid.equals(position) || valid.epoch() > position.epoch()) {

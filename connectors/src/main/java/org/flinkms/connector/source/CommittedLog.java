@@ -10,6 +10,7 @@ import javax.annotation.Nullable;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -28,17 +29,21 @@ final class CommittedLog implements Closeable {
     @Nullable private final Position stop;
     @Nullable private Position limit;
 
-    private CommittedLog(Path directory, Position from, @Nullable Position stop) {
+    private final boolean stream;
+
+    private CommittedLog(Path directory, boolean stream, Position from, @Nullable Position stop) {
         this.directory = directory;
+        this.stream = stream;
         this.stamp = new DirectoryStamp(directory);
-        this.reader = new PartitionReader(directory, from);
+        this.reader = read(from);
         this.stop = stop;
         this.limit = stop;
     }
 
     /** The log of a split from its position on. */
     static CommittedLog open(TableLayout layout, PartitionSplit split) {
-        return new CommittedLog(layout.log().resolve(split.splitId()), split.position(), split.stop());
+        return new CommittedLog(layout.log().resolve(split.splitId()), layout.kind() == TableLayout.Kind.STREAM,
+                split.position(), split.stop());
     }
 
     /** The end of a partition now. */
@@ -82,8 +87,12 @@ final class CommittedLog implements Closeable {
             return entry;
         }
         reader.close();
-        reader = new PartitionReader(directory, entry.start());
+        reader = read(entry.start());
         return null;
+    }
+
+    private PartitionReader read(Position from) {
+        return stream ? PartitionReader.ofStream(directory, from) : new PartitionReader(directory, from);
     }
 
     Position position() {
@@ -91,7 +100,8 @@ final class CommittedLog implements Closeable {
     }
 
     boolean isFinished() {
-        return stop != null && reader.position().compareTo(stop) >= 0;
+        return stop != null
+                && (reader.position().compareTo(stop) >= 0 || stream && !Files.exists(directory));
     }
 
     @Override

@@ -42,7 +42,9 @@ final class LogCursor implements SplitCursor {
                 return null;
             }
             if (next.isRewind()) {
-                LOG.warn("Partition {} was cut back from {} to {} after it had been read.",
+                LOG.warn(next.end().compareTo(next.start()) > 0
+                                ? "Retention has taken rows of partition {} from {} to {} before they were read."
+                                : "Partition {} was cut back from {} to {} after it had been read.",
                         start.splitId(), next.start(), next.end());
                 skip = 0;
             } else if (skip < next.frame().rows()) {

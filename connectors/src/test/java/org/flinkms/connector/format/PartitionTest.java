@@ -34,6 +34,7 @@ final class PartitionTest {
         aWriterThatIsCutOffFails();
         writersGoOnAfterWhatIsThere();
         retentionIsNoticed();
+        streamsAreReadFromTheEarliestRow();
     }
 
     private Path directory() {
@@ -311,5 +312,31 @@ final class PartitionTest {
         }
         Check.fails(FormatException.class, "which begins at [2, 0]",
                 () -> drain(new PartitionReader(directory, new Position(1, 8)), null));
+    }
+
+    /** What retention takes of a stream is skipped, wherever a reader stood; a partition that is gone has no more. */
+    private void streamsAreReadFromTheEarliestRow() throws Exception {
+        Path directory = directory();
+        PartitionWriter writer = open(directory, Position.START);
+        Position end = append(writer, 1);
+        writer.close();
+        writer = open(directory, end);
+        append(writer, 2);
+        writer.close();
+        Files.delete(segment(directory, 1, 0));
+        try (PartitionReader all = PartitionReader.ofStream(directory, Position.START);
+                PartitionReader after = PartitionReader.ofStream(directory, end);
+                PartitionReader before = PartitionReader.ofStream(directory, new Position(1, 8))) {
+            expect(all, "2");
+            expect(after, "2");
+            expect(before, "<[2, 0]", "2");
+            Files.move(directory, directory.resolveSibling(".retired"));
+            expect(all);
+        }
+        try (PartitionReader restored = PartitionReader.ofStream(directory, end)) {
+            expect(restored);
+        }
+        Check.fails(FormatException.class, "which is empty",
+                () -> drain(new PartitionReader(directory, end), null));
     }
 }
