@@ -12,7 +12,7 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.records import Column, TableRecord
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.failures import cannot_get_better, readable, rejected, root_cause
-from flinkms_sql.jobs.files import check_files, check_rows, is_local
+from flinkms_sql.jobs.files import check_columns, check_files, check_rows, is_local, reading_options
 from flinkms_sql.types import SqlType
 
 MISSING = """java.lang.RuntimeException: Failed to create splits
@@ -81,9 +81,10 @@ def test_a_refused_query_has_a_sqlstate_and_a_position(message: str, sqlstate: s
     assert rejected([message]).position is None and rejected([]).message == "Flink: the statement was rejected"
 
 
-def table(path: Path | str, connector: str = "filesystem") -> TableRecord:
-    return TableRecord(name="t", kind="flink", columns=(Column(name="a", type=SqlType.INT),), definition="", path=None,
-                       options={"connector": connector, "path": str(path)}, created_at=datetime.now(timezone.utc))
+def table(path: Path | str, connector: str = "filesystem", **options: str) -> TableRecord:
+    columns = (Column(name="a", type=SqlType.INT), Column(name="b", type=SqlType.INT))
+    return TableRecord(name="t", kind="flink", columns=columns, definition="", path=None, created_at=datetime.now(timezone.utc),
+                       options={"connector": connector, "path": str(path), **options})
 
 
 def test_files_are_looked_at_before_a_job_is_submitted(tmp_path: Path):
@@ -118,3 +119,30 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
 
 def test_files_are_looked_at_only_beside_a_cluster_on_this_machine():
     assert is_local("127.0.0.1:8081") and is_local("localhost:1") and not is_local("flink.example:8081")
+
+
+@pytest.mark.parametrize(("text", "options", "columns"), [
+    ("1,2,3\n4,5,6\n", {}, 3), ("1,2,3\n4,5\n", {}, None), ("1,2,\n", {}, None), ("1\n", {}, None), ("", {}, None),
+    ("1;2;3\n", {"csv.field-delimiter": ";"}, 3), ("1,2,3\n", {"csv.field-delimiter": ";"}, None),
+    ("1\t2\t3\n", {"csv.field-delimiter": "\\t"}, 3), ('"1,2,3",4\n', {}, None),
+    ('"1,2",3\n', {"csv.disable-quote-character": "true"}, 3), ("'1,2',3\n", {"csv.quote-character": "'"}, None),
+])  # fmt: skip
+def test_a_csv_file_of_more_columns_than_its_table_is_refused(tmp_path: Path, text: str, options: dict, columns: int | None):
+    (tmp_path / "x.csv").write_text(text)
+    tables = {"t": table(tmp_path, format="csv", **options), "j": table(tmp_path, format="json")}
+    check_columns(tables, ["j", "unknown"])
+    if columns is None:
+        check_columns(tables, ["t"])
+        return
+    with pytest.raises(FlinkmsError, match=f'x.csv" of table "t" has {columns} columns, the table has 2') as caught:
+        check_columns(tables, ["t"])
+    assert caught.value.sqlstate == errors.DATATYPE_MISMATCH
+
+
+def test_malformed_rows_are_read_as_nulls():
+    assert reading_options({"format": "csv"}) == {"csv.ignore-parse-errors": "true"}
+    assert reading_options({"format": "json", "json.timestamp-format.standard": "ISO-8601", "path": "x"}) == {
+        "format": "flinkms-json", "json.timestamp-format.standard": None, "flinkms-json.ignore-parse-errors": "true",
+        "flinkms-json.timestamp-format.standard": "ISO-8601",
+    }  # fmt: skip
+    assert reading_options({"format": "raw"}) == {} == reading_options({})

@@ -6,6 +6,8 @@ that they give the same values. Must not know how a number came about. ``kind`` 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from udfs.block import Column
@@ -23,18 +25,18 @@ def answered(scores: Column, kind: str, classes: np.ndarray | None = None) -> Co
     a half to the even one; beyond the type's range its lowest or highest. BOOLEAN: whether the score is above 0.5.
     A score of a model with ``classes`` that are of this type is the number of one of them, and that is the value.
     """
-    values = scores.values
-    nan = np.isnan(values)
-    valid = scores.valid
-    if nan.any():
-        valid = ~nan if valid is None else valid & ~nan
+    values, valid = scores.values, scores.valid
+    # A sum of squares is NaN just when one of them is, and a tenth of the time of looking at each.
+    if math.isnan(values.dot(values)):
+        known = ~np.isnan(values)
+        valid = known if valid is None else valid & known
     if classes is not None and names(kind, classes):
         return _chosen(values, valid, classes)
     if kind == "DOUBLE":
         return scores if valid is scores.valid else Column(np.where(valid, values, 0.0), valid)
     if kind == "FLOAT":
         with np.errstate(over="ignore"):
-            return Column(np.where(nan, 0.0, values).astype(np.float32), valid)
+            return Column(np.where(np.isnan(values), 0.0, values).astype(np.float32), valid)
     if kind == "BOOLEAN":
         return Column(values > 0.5, valid)
     if kind not in NUMBERS:

@@ -21,7 +21,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.cluster import ENDED_STATES, Cluster
 from flinkms_sql.jobs.environment import FlinkTarget, Workspace
 from flinkms_sql.jobs.failures import cannot_get_better, root_cause
-from flinkms_sql.jobs.files import check_files, check_rows, is_local
+from flinkms_sql.jobs.files import check_columns, check_files, check_rows, is_local, reading_options
 from flinkms_sql.types import SqlType
 
 POLL_S = 0.1
@@ -133,12 +133,16 @@ class JobContext:
                 raise RunnerStopping
 
     def check_files(self, tables: Sequence[str], *, filled: bool = False) -> None:
-        """Raise what a bounded job over these tables would fail with seconds later; ``filled``: when all are empty, too."""
+        """Raise what a bounded job over these tables would fail with seconds later.
+
+        filled: it cannot do without a row of them.
+        """
         if is_local(self.cluster.address):
             known = self.store.snapshot().tables
             check_files(known, tables)
             if filled:
                 check_rows(known, tables)
+                check_columns(known, tables)
 
     def tables(self, names: Sequence[str]) -> list[TableRecord]:
         """The registered tables of these names. Raises 42P01 for one that is not there."""
@@ -152,12 +156,10 @@ class JobContext:
                        access: Callable[[TableRecord], Mapping[str, str]]) -> None:
         """Declare registered tables to a job; ``access`` says how a stream is read or written: options beside its path."""
         for record in tables:
-            options: dict[str, str] = {}
             if record.kind == "stream":
-                options = {"path": record.path or "", **access(record)}
-            elif record.options.get("format") in ("csv", "json"):
-                # A malformed row is the training's to count, not a reason to fail.
-                options[f"{record.options['format']}.ignore-parse-errors"] = "true"
+                options: Mapping[str, str | None] = {"path": record.path or "", **access(record)}
+            else:
+                options = reading_options(record.options)
             workspace.declare(record.name, record.definition, options)
 
 

@@ -131,13 +131,17 @@ class Workspace:
         self._table_env.execute_sql(sqlfiles.load("jobs/warm"))
         self._table_env.explain_sql(sqlfiles.load("jobs/warm_query"))
 
-    def declare(self, name: str, definition: str, options: Mapping[str, str]) -> None:
-        """Create a table by the user's CREATE TABLE statement, with ``options`` over those of its WITH clause."""
+    def declare(self, name: str, definition: str, options: Mapping[str, str | None]) -> None:
+        """Create a table by the user's CREATE TABLE statement, with ``options`` over those of its WITH clause.
+
+        None takes an option away.
+        """
         self._java_errors(lambda: self._table_env.execute_sql(definition))
         catalog = self._table_env.get_catalog(self._table_env.get_current_catalog())
         path = ObjectPath(self._table_env.get_current_database(), name)
         declared = catalog.get_table(path)
-        merged = self._java_errors(lambda: declared._j_catalog_base_table.copy({**declared.get_options(), **options}))
+        given = {key: text for key, text in {**declared.get_options(), **options}.items() if text is not None}
+        merged = self._java_errors(lambda: declared._j_catalog_base_table.copy(given))
         self._java_errors(lambda: catalog.alter_table(path, CatalogBaseTable(merged), False))
 
     def create_table(self, name: str, columns: Sequence[tuple[str, SqlType]], options: Mapping[str, str]) -> None:

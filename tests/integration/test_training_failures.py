@@ -130,7 +130,8 @@ def rows(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Pa
     (folder / "odd.csv").write_text("1,0,p\n2,1,q\n-3,0,p\n4,1,q\nNaN,1,q\n,0,p\n")
     (folder / "header.csv").write_text("x,y,s\n1,0,p\n2,1,q\n")
     (folder / "odd.libsvm").write_text("1 3:1 1:2\n-1 2:1 1:1\nx 1:1\n")
-    (folder / "odd.json").write_text('{"x": 1, "y": 0}\n{"x": 2, "y": 1}\n{"x": "no", "y": 1}\n')
+    (folder / "odd.json").write_text('{"x": 1, "y": 0}\n{"x": 2, "y": 1}\n{"x": "no", "y": 1}\n'
+                                     'not json\n\n[3, 4]\n{"x": 5, "y": 0\n{"x": 6, "y": 1}\n')
     (folder / "nothing").mkdir()
     options = "WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = '{}')"
     for name, columns, file, kind in (
@@ -140,7 +141,8 @@ def rows(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Pa
         ("odd_json", "x DOUBLE, y DOUBLE", "odd.json", "json"),
         ("odd_nothing", "x DOUBLE, y DOUBLE", "nothing", "csv"),
         ("odd_keywords", "`user` DOUBLE, `order` DOUBLE, `select` STRING", "odd.csv", "csv"),
-        ("odd_format", "x DOUBLE, y DOUBLE", "odd.csv", "cvs"),
+        ("odd_narrow", "x DOUBLE, y DOUBLE", "odd.csv", "csv"),
+        ("odd_format", "x DOUBLE, y DOUBLE, s STRING", "odd.csv", "cvs"),
     ):
         deployment.execute(f"CREATE TABLE {name} ({columns}) {options.format(folder / file, kind)}")
     return folder
@@ -156,6 +158,8 @@ REFUSED = [
     ("SELECT ARRAY[x], y FROM odd", "DOUBLE", "ridge",
      'column 1 of the query, "EXPR$0", is ARRAY<DOUBLE>, which cannot be cast to x DOUBLE', "42804", "SELECT ARRAY"),
     ("SELECT x, y FROM odd_nothing", "DOUBLE", "ridge", 'nothing" of table "odd_nothing" is empty', "22000", None),
+    ("SELECT x, y FROM odd_narrow", "DOUBLE", "ridge", 'odd.csv" of table "odd_narrow" has 3 columns, the table has 2', "42804",
+     None),
     ("SELECT x, y FROM odd_format", "DOUBLE", "ridge", "identifier 'cvs'", "22023", None),
     ("SELECT x, y FROM odd", "STRING", "ridge", "does not answer output y STRING", "42804", None),
 ]
@@ -216,7 +220,7 @@ TRAINED = [
     ("SELECT x, y FROM odd", "DOUBLE", "ridge", 6, {"x is null or no DOUBLE": 1, "x is not finite": 1}),
     ("SELECT x, CASE WHEN y = 1 THEN 1.0 ELSE 0.0 END FROM odd", "BOOLEAN", "svm", 6, None),
     ("SELECT x, s FROM odd_header", "STRING", "svm", 3, {"x is null or no DOUBLE": 1}),
-    ("SELECT x, y FROM odd_json", "DOUBLE", "ridge", 3, {"x is null or no DOUBLE": 1}),
+    ("SELECT x, y FROM odd_json", "DOUBLE", "ridge", 7, {"x is null or no DOUBLE": 4}),
     ("SELECT `user`, `order` FROM odd_keywords WHERE `select` = 'p' OR TRUE", "INT", "svm", 6, None),
 ]
 
@@ -243,3 +247,15 @@ def test_libsvm_indices_need_no_order_and_a_boolean_input_takes_numbers(deployme
         connection.execute("CREATE MODEL odd INPUT (x DOUBLE, b BOOLEAN) OUTPUT (y DOUBLE) WITH ('algorithm' = 'ridge') AS "
                            "SELECT x, CASE WHEN x > 1 THEN 1.0 ELSE 0.0 END, y FROM odd")
         connection.execute("DROP MODEL odd")
+
+
+def test_evaluations_and_scores_over_a_missing_file_are_refused_at_once(trained, rows):
+    trained.deployment.execute("CREATE TABLE odd_missing (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'filesystem', "
+                               f"'path' = '{rows / 'missing.csv'}', 'format' = 'csv')")
+    trained.deployment.execute("CREATE TABLE odd_scores (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'flinkms')")
+    for statement in ("EVALUATE MODEL frail USING SELECT u, i, r FROM odd_missing",
+                      "INSERT INTO odd_scores SELECT u, i, predict('frail', u, i) FROM odd_missing"):
+        began = time.monotonic()
+        with pytest.raises(psycopg.errors.UndefinedFile, match='missing.csv" of table "odd_missing" does not exist'):
+            trained.deployment.execute(statement)
+        assert time.monotonic() - began < AT_ONCE_S
