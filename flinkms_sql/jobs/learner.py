@@ -153,7 +153,7 @@ def _start(learning: Learning, plan: str, query: str, version: VersionRecord, co
         start = LearnerStart(
             restore=newest.as_uri(),
             sources=_merged(learning.trained_to, start.sources, found.sources),
-            logs=_merged(start.logs, found.logs),
+            logs=_merged(start.logs, {Path(table).name: at for table, at in found.logs.items()}),
         )
     # The positions hold whatever the state is good for: another query begins with its own state empty.
     lost = start.restore is not None and not Path(urlparse(start.restore).path).exists()

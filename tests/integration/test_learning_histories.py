@@ -29,6 +29,7 @@ def test_every_committed_row_is_learned_once_by_every_version_that_was_live(depl
         for _ in range(STEPS):
             history.step()
         history.check()
+        print(f"\nseed {seed}: {', '.join(history.steps)}")
     except AssertionError as error:
         raise AssertionError(f"seed {seed}: {', '.join(history.steps)}: {error}") from error
     finally:
