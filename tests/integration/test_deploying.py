@@ -17,6 +17,7 @@ import pytest
 
 from flinkms_sql.jobs.cluster import ENDED_STATES, Cluster
 from tests.deployment import ROOT, Deployment
+from tests.faults import learned, replica_of
 from tests.running import wait_for
 from udfs.generate import PlantedRatings
 
@@ -143,3 +144,43 @@ def test_two_who_apply_one_file_train_once(connection: psycopg.Connection, deplo
     trained = connection.execute("SELECT count(*) FROM flinkms.jobs WHERE model = 'dep_twice'").fetchone()
     assert trained == (1,)
     connection.execute("DROP MODEL dep_twice")
+
+
+def test_a_changed_learning_query_goes_on_where_the_former_stopped(deployment: Deployment, folder: Path) -> None:
+    file = folder / "learning.sql"
+    learning = "INSERT INTO MODEL dep_taught SELECT u, i, r FROM dep_lessons"
+
+    def applied(query: str, how: str = "apply") -> str:
+        file.write_text(f"{query};\n")
+        return deployment.command(how, str(file))
+
+    def learners(connection: psycopg.Connection) -> list[tuple[int]]:
+        return connection.execute("SELECT id FROM flinkms.jobs WHERE model = 'dep_taught' AND desired = 'running' "
+                                  "AND state NOT IN ('finished', 'failed', 'canceled')").fetchall()
+
+    deployment.command("generate", "model", "dep_taught", "--users", "20", "--items", "20", "--factors", "4")
+    with deployment.connect() as connection, replica_of(deployment.version_path("dep_taught")) as replica:
+        connection.execute("CREATE TABLE dep_lessons (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'flinkms')")
+        applied(learning)
+        connection.execute("INSERT INTO dep_lessons VALUES (1, 1, 3.0), (2, 2, 4.0), (1, 3, 5.0)")
+        wait_for(lambda: learned(replica) == 3)
+
+        ((former,),) = learners(connection)
+        changed = f"{learning} WHERE r > 1"
+        assert f"! line   1  replace    learning of model dep_taught from dep_lessons, in place of job {former}" in applied(
+            changed, "plan")
+        applied(changed)
+        assert "= line   1  unchanged" in applied(changed, "plan")
+        connection.execute("INSERT INTO dep_lessons VALUES (4, 4, 0.5), (5, 5, 4.0)")
+        wait_for(lambda: learned(replica) == 4)
+
+        with pytest.raises(subprocess.CalledProcessError, match="apply") as raised:
+            applied(f"{learning} WHERE no_such_function(r)")
+        assert "no_such_function" in raised.value.output
+        connection.execute("INSERT INTO dep_lessons VALUES (6, 6, 0.5), (7, 7, 4.0)")
+        wait_for(lambda: learned(replica) == 5)
+        ((last,),) = learners(connection)
+        connection.execute(f"STOP JOB {last}")
+        assert learned(replica) == 5
+        connection.execute("DROP MODEL dep_taught")
+        connection.execute("DROP TABLE dep_lessons")
