@@ -210,6 +210,21 @@ def test_a_name_that_does_not_exist_is_an_error_where_it_stands(deployer: Deploy
     assert (error.sqlstate, error.position) == (sqlstate, text.index(named) + 1)
 
 
+@pytest.mark.parametrize(("text", "option"), [
+    ("CREATE TABLE s (u BIGINT) WITH ('connector' = 'flinkms', 'retentoin' = '7 d')", "retentoin"),
+    ("CREATE MODEL x INPUT (u BIGINT, i BIGINT) OUTPUT (r DOUBLE) WITH ('algorithm' = 'als', 'factor' = '4')", "factor"),
+    ("CREATE MODEL x INPUT (u BIGINT, i BIGINT) OUTPUT (r DOUBLE) WITH ('algorithm' = 'als', 'learn.it' = '4')", "learn.it"),
+    ("ALTER MODEL rec SET ('iteration' = '4')", "iteration"),
+    ("ALTER MODEL rec SET ('learn.parallelism' = 'many')", "learn.parallelism"),
+])
+def test_an_option_that_there_is_not_is_refused(deployer: Deployer, runner: Runner, text: str, option: str) -> None:
+    apply(deployer, TABLES + MODEL)
+    before = deployer.store.snapshot()
+    error = refused(deployer, text)
+    assert error.sqlstate == errors.INVALID_PARAMETER_VALUE and f'"{option}"' in error.message
+    assert deployer.store.snapshot() == before
+
+
 def test_metrics_over_no_rows_have_no_value(deployer: Deployer, runner: Runner) -> None:
     apply(deployer, TABLES + MODEL)
     text = "EVALUATE MODEL rec USING SELECT u, i, r FROM ratings"
