@@ -44,8 +44,10 @@ def test_a_start_without_appends_leaves_the_partition_as_it_was(tmp_path: Path) 
     path = tmp_path / "frontend-0"
     writer = PartitionWriter(path, fsync=no_sync)
     writer.append(APPEND, 1, body(1))
+    writer.sync()
     writer.close()
     before = {file.name: file.read_bytes() for file in path.iterdir()}
+    assert sorted(before) == ["00000001-000000000000.log", "durable"]
     PartitionWriter(path, fsync=no_sync).close()
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
 
@@ -156,7 +158,7 @@ def test_a_segment_that_cannot_be_created_leaves_the_writer_usable(tmp_path: Pat
     disk.error = errno.ENOSPC
     with pytest.raises(FlinkmsError, match="could not create file"):
         writer.append(APPEND, 1, body(1))
-    assert [file.name for file in path.iterdir()] == []
+    assert [file.name for file in path.iterdir()] == ["durable"]
     disk.error = None
     writer.append(APPEND, 1, body(2))
     writer.sync()

@@ -18,6 +18,7 @@ import numpy as np
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.modellog.durable import read_durable
 from flinkms_sql.modellog.files import Fsync, corrupted, io_error, read_json, sync_directory, write_json
 from flinkms_sql.modellog.frame import APPEND, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, Position
 from flinkms_sql.modellog.segments import read_committed
@@ -82,7 +83,8 @@ class Stream:
 
 
 def stream_ends(path: Path) -> dict[str, Position]:
-    """Where each partition of a stream ends now: at what its job has committed, else after the last whole frame.
+    """Where each partition of a stream ends now: at what its job has committed or its frontend has synced, else after
+    the last whole frame.
 
     The same rule as a bounded scan's (connectors/…/source/CommittedLog.java): what lies before is never taken back.
     Raises FlinkmsError 58030, XX001.
@@ -95,11 +97,17 @@ def stream_ends(path: Path) -> dict[str, Position]:
 
 
 def _end(partition: Path) -> Position:
-    if (committed := read_committed(partition)) is not None:
-        return committed
+    if (vouched := _vouched(partition)) is not None:
+        return vouched
     whole = end_of(partition)
-    # A job's writer may have started in between.
-    return read_committed(partition) or whole
+    # A writer may have started in between.
+    return _vouched(partition) or whole
+
+
+def _vouched(partition: Path) -> Position | None:
+    """What the writer of a partition says of its end: a job's first, then a frontend's."""
+    committed = read_committed(partition)
+    return read_durable(partition) if committed is None else committed
 
 
 class _Refused(FlinkmsError):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.modellog.durable import DurableMark
 from flinkms_sql.modellog.files import Fsync, corrupted, io_error, sync_directory
 from flinkms_sql.modellog.frame import (
     SEGMENT_HEADER_BYTES,
@@ -58,6 +59,7 @@ class PartitionWriter:
         self._lock = self._take_lock()
         try:
             self.position = self.durable = self._repair()
+            self._mark = DurableMark(path, self.durable, fsync)
         except BaseException:
             os.close(self._lock)
             raise
@@ -65,6 +67,7 @@ class PartitionWriter:
     def close(self) -> None:
         """Close without a further sync; the partition may be opened again afterwards."""
         self._close_segment()
+        self._mark.close()
         os.close(self._lock)
 
     def append(self, kind: int, rows: int, body: bytes) -> Position:
@@ -90,7 +93,7 @@ class PartitionWriter:
         return self.position
 
     def sync(self) -> None:
-        """Make all appended frames durable.
+        """Make all appended frames durable, and then visible to readers that learn from them.
 
         Raises FlinkmsError 53100, 58030: then no frame since the last sync is there, and the writer can go on.
         """
@@ -98,6 +101,7 @@ class PartitionWriter:
             return
         try:
             self._fsync(self._handle)
+            self._mark.publish(self.position)
         except OSError as error:
             self._take_back()
             raise io_error(error, self._file, "sync") from error

@@ -2,6 +2,7 @@ package org.flinkms.connector.source;
 
 import org.flinkms.connector.format.CommittedFile;
 import org.flinkms.connector.format.DirectoryStamp;
+import org.flinkms.connector.format.DurableMark;
 import org.flinkms.connector.format.PartitionReader;
 import org.flinkms.connector.format.Position;
 import org.flinkms.connector.table.TableLayout;
@@ -15,8 +16,8 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /**
- * A partition as far as its writer vouches for it: up to the committed position when a Flink job writes it, else up to
- * the last whole frame.
+ * A partition as far as its writer vouches for it: up to the committed position when a Flink job writes it, up to what
+ * is on disk when a frontend does; up to the last whole frame when its writer says neither.
  *
  * <p>What is read here is never taken back, which is what a downstream exactly-once job needs.
  */
@@ -24,6 +25,7 @@ final class CommittedLog implements Closeable {
     private final Path directory;
     private final DirectoryStamp stamp;
     private PartitionReader reader;
+    @Nullable private DurableMark durable;
 
     /** Where the partition ended when a bounded job started; null for an unbounded one. */
     @Nullable private final Position stop;
@@ -48,13 +50,41 @@ final class CommittedLog implements Closeable {
 
     /** The end of a partition now. */
     static Position end(Path directory) throws IOException {
-        Optional<Position> committed = CommittedFile.read(directory);
-        if (committed.isPresent()) {
-            return committed.get();
+        Optional<Position> vouched = vouchedEnd(directory);
+        if (vouched.isPresent()) {
+            return vouched.get();
         }
         Position whole = PartitionReader.endOf(directory);
-        // A job's writer may have started in between.
-        return CommittedFile.read(directory).orElse(whole);
+        // A writer may have started in between.
+        return vouchedEnd(directory).orElse(whole);
+    }
+
+    private static Optional<Position> vouchedEnd(Path directory) throws IOException {
+        Optional<Position> committed = CommittedFile.read(directory);
+        if (committed.isPresent()) {
+            return committed;
+        }
+        try (DurableMark mark = DurableMark.open(directory)) {
+            return mark == null ? Optional.empty() : Optional.of(mark.read());
+        }
+    }
+
+    /** Looks at what the writer says: an idle partition costs a file status, and a read of 24 bytes if a frontend's. */
+    private void moveLimit() throws IOException {
+        if (stamp.mayHaveChanged()) {
+            limit = CommittedFile.read(directory).orElse(null);
+            closeMark();
+            durable = limit == null ? DurableMark.open(directory) : null;
+        }
+        if (durable != null) {
+            limit = durable.read();
+        }
+    }
+
+    private void closeMark() throws IOException {
+        if (durable != null) {
+            durable.close();
+        }
     }
 
     /** The next entry, or null when there is none now. */
@@ -65,24 +95,20 @@ final class CommittedLog implements Closeable {
         }
         PartitionReader.Entry entry = limit == null ? null : reader.poll(limit);
         if (entry == null) {
-            // A busy log does not come here until the limit is reached, an idle one asks for a file status only.
-            if (stamp.mayHaveChanged()) {
-                limit = CommittedFile.read(directory).orElse(null);
-            }
+            // A busy log does not come here until the limit is reached.
+            moveLimit();
             entry = reader.poll(limit);
         }
         return entry != null && limit == null ? vouched(entry) : entry;
     }
 
     /**
-     * An entry of a log that had no committed position when it was looked for. A job's writer that starts just now
-     * makes one before its first frame: then the entry goes back and is read again once it is committed.
+     * An entry of a log whose writer said nothing when it was asked. One that starts just now says it before its first
+     * frame: then the entry goes back and is read again once it is vouched for.
      */
     @Nullable
     private PartitionReader.Entry vouched(PartitionReader.Entry entry) throws IOException {
-        if (stamp.mayHaveChanged()) {
-            limit = CommittedFile.read(directory).orElse(null);
-        }
+        moveLimit();
         if (limit == null || entry.end().compareTo(limit) <= 0) {
             return entry;
         }
@@ -106,6 +132,7 @@ final class CommittedLog implements Closeable {
 
     @Override
     public void close() throws IOException {
+        closeMark();
         reader.close();
     }
 }

@@ -2,6 +2,8 @@ package org.flinkms.connector.source;
 
 import org.flinkms.connector.format.Check;
 import org.flinkms.connector.format.CommittedFile;
+import org.flinkms.connector.format.CorruptLogException;
+import org.flinkms.connector.format.Crc32c;
 import org.flinkms.connector.format.PartitionWriter;
 import org.flinkms.connector.format.Position;
 import org.flinkms.connector.table.LogFiles;
@@ -10,6 +12,8 @@ import org.flinkms.connector.table.TableLayout;
 import org.apache.flink.core.io.InputStatus;
 import org.apache.flink.table.data.RowData;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,6 +39,7 @@ public final class SourceReaderTest {
         SourceReaderTest test = new SourceReaderTest(Path.of(args[0]));
         test.aRestoredReaderGoesOnAfterTheLastRowAtAnyCut();
         test.uncommittedRowsAreNotThereYet();
+        test.rowsOfAFrontendThatAreNotOnDiskAreNotThereYet();
         test.aReaderFollowsItsWriterIntoANewEpoch();
         test.aBoundedReaderEndsWhereThePartitionEndedAtItsStart();
         test.aModelIsItsBaseThenItsLog();
@@ -96,6 +101,43 @@ public final class SourceReaderTest {
             reader.await();
             reader.take(100);
             Check.equal(numbers(reader.rows), Arrays.asList(1L, 2L), "committed rows");
+        }
+    }
+
+    /** Writes the mark of a partition, as a frontend does: anew with its first, then in place. */
+    private static void mark(Path partition, Position position) throws Exception {
+        ByteBuffer data = ByteBuffer.allocate(24).order(ByteOrder.LITTLE_ENDIAN);
+        data.putInt(0x464D5344).putInt(0).putInt(position.epoch()).putInt(0).putLong(position.offset());
+        data.putInt(4, Crc32c.of(data.array(), 8, 24));
+        Files.write(partition.resolve("durable"), data.array());
+    }
+
+    private void rowsOfAFrontendThatAreNotOnDiskAreNotThereYet() throws Exception {
+        Path path = table();
+        try (PartitionWriter writer = LogFiles.open(path, "frontend-0", Position.START)) {
+            Path partition = writer.directory();
+            Files.delete(partition.resolve("committed"));
+            Position synced = LogFiles.append(writer, 1, 2);
+            mark(partition, synced);
+            LogFiles.append(writer, 3);
+            Check.equal(CommittedLog.end(partition), synced, "end of a partition of a frontend");
+            try (ReaderHarness reader = new ReaderHarness(LogFiles.stream(path), UNBOUNDED,
+                    Collections.singletonList(fromStart("frontend-0", null)))) {
+                reader.take(100);
+                Check.equal(numbers(reader.rows), Arrays.asList(1L, 2L), "rows that are on disk");
+                reader.await();
+                reader.take(100);
+                Check.equal(reader.rows.size(), 2, "rows while nothing is synced");
+                mark(partition, writer.position());
+                reader.await();
+                reader.take(100);
+                Check.equal(numbers(reader.rows), Arrays.asList(1L, 2L, 3L), "rows after the next sync");
+            }
+            Files.delete(partition.resolve("durable"));
+            Check.equal(CommittedLog.end(partition), writer.position(), "end where nobody says it");
+            Files.write(partition.resolve("durable"), new byte[24]);
+            Check.fails(CorruptLogException.class, "no position with a right checksum",
+                    () -> CommittedLog.end(partition));
         }
     }
 
