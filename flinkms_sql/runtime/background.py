@@ -19,7 +19,10 @@ def detach(command: Sequence[str], *, data_dir: Path, report: Report) -> int:
     Raises the 57P03 that ``supervisor.wait_until_ready`` raises, with the last lines of logs/supervisor.log.
     """
     private.secure(data_dir)
-    with (data_dir / "logs" / "supervisor.log").open("wb") as output:
+    log = data_dir / "logs" / "supervisor.log"
+    log.write_bytes(b"")
+    # Appended to, so that it can be cut while it is written to.
+    with log.open("ab") as output:
         process = subprocess.Popen(list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                    start_new_session=True, umask=private.PRIVATE_UMASK)
     supervisor.wait_until_ready(data_dir, process.poll, report)

@@ -11,7 +11,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import socket
 import sys
 import threading
@@ -143,7 +142,7 @@ def _write(home: Path, config: dict[str, object]) -> None:
         (home / name).mkdir(parents=True, exist_ok=True)
     (home / "conf" / "config.yaml").write_text(flinkconf.text(config))
     (home / "conf" / "log4j-console.properties").write_text(flinkconf.LOG4J)
-    shutil.copy(distribution() / "conf" / "log4j-cli.properties", home / "conf")
+    (home / "conf" / "log4j-cli.properties").write_text(flinkconf.LOG4J_CLIENT)
     lib = home / "lib"
     lib.mkdir(exist_ok=True)
     wanted = {jar.name: jar for jar in _jars()}

@@ -41,6 +41,26 @@ appender.console.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %-5p %-60c %x - %m
 """Everything to standard output: the supervisor appends it to the part's log."""
 
 
+LOG4J_CLIENT = """\
+rootLogger.level = INFO
+rootLogger.appenderRef.file.ref = file
+appender.file.name = file
+appender.file.type = RollingFile
+appender.file.fileName = ${sys:log.file}
+appender.file.filePattern = ${sys:log.file}.%i
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %-5p %-60c %x - %m%n
+appender.file.policies.type = Policies
+appender.file.policies.size.type = SizeBasedTriggeringPolicy
+appender.file.policies.size.size = 16MB
+appender.file.strategy.type = DefaultRolloverStrategy
+appender.file.strategy.max = 1
+logger.python.name = PythonWorker
+logger.python.level = ALL
+"""
+"""A client's log: it writes the file itself, 16 MB of it and one old one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskManagerMemory:
     """How a task manager's process is divided, MiB."""

@@ -25,9 +25,6 @@ from flinkms_sql.settings import own_environment
 TOKEN = "FLINKMS_SUPERVISED"
 """Environment variable of every part, inherited by what it starts: the data directory it belongs to."""
 
-LOG_BYTES_MAX = 64 * 2**20
-"""A part's log is set aside (one old one is kept) when it is larger than this at a start of the part."""
-
 START_TIME_TOLERANCE_S = 0.02
 """Start times come from a clock of 10 ms ticks."""
 
@@ -71,7 +68,6 @@ def runs_with(pid: int, argument: str) -> bool:
 
 def start(part: Part, *, data_dir: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start a part in a session of its own, its output appended to its log."""
-    _set_aside(log)
     tied = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(int(part.stop_signal)),
             str(part.account.uid), str(part.account.gid), *part.command]
     environment = {**own_environment(os.environ), **part.environment, TOKEN: str(data_dir)}
@@ -139,8 +135,3 @@ def last_lines(log: Path, count: int) -> list[str]:
     except OSError:
         return []
     return [line for line in lines if line.strip()][-count:]
-
-
-def _set_aside(log: Path) -> None:
-    if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
-        log.replace(log.with_suffix(".log.1"))

@@ -1,4 +1,4 @@
-"""What runs over a data directory, as ``flinkms status`` prints it. Must not change anything."""
+"""What runs over a data directory and how large it is, as ``flinkms status`` prints it. Must not change anything."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from flinkms_sql.runtime import processes, state
+from flinkms_sql.runtime.sizes import LastUpkeep, Sizes, human
+
+ACTIONS_SHOWN = 5
+"""Last things upkeep did that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +47,27 @@ def read(data_dir: Path) -> list[PartStatus]:
     return found
 
 
-def as_json(parts: list[PartStatus]) -> str:
-    """The same for programs: a JSON array of objects."""
-    return json.dumps([asdict(part) for part in parts], indent=1)
+def as_json(parts: list[PartStatus], sizes: Sizes, upkeep: LastUpkeep | None) -> str:
+    """The same for programs: {"parts": […], "sizes": {…}, "upkeep": {…} or null}; bytes, times in ISO 8601."""
+    done = None if upkeep is None else {**asdict(upkeep), "at": upkeep.at.isoformat()}
+    return json.dumps({"parts": [asdict(part) for part in parts], "sizes": asdict(sizes), "upkeep": done}, indent=1)
+
+
+def sizes_as_text(sizes: Sizes, upkeep: LastUpkeep | None) -> str:
+    """What is kept, and what upkeep did last."""
+    versions = f"{sum(sizes.versions.values())} versions of {len(sizes.versions)} models"
+    lines = [
+        f"streams           {human(sizes.streams)}",
+        f"models            {human(sizes.models)}: bases {human(sizes.bases)}, logs {human(sizes.logs)}; {versions}",
+        f"checkpoints       {human(sizes.checkpoints)}",
+        f"logs of parts     {human(sizes.part_logs)}",
+        f"control database  {human(sizes.control_database)}",
+    ]
+    if upkeep is not None:
+        lines.append(f"upkeep            {upkeep.at:%Y-%m-%d %H:%M:%S} UTC, {upkeep.took_s:.1f} s")
+        lines += [f"  {action}" for action in upkeep.actions[-ACTIONS_SHOWN:]]
+        lines += [f"  not done: {problem}" for problem in upkeep.problems]
+    return "\n".join(lines)
 
 
 def as_text(parts: list[PartStatus]) -> str:

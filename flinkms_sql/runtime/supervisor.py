@@ -17,7 +17,7 @@ from pathlib import Path
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.runtime import private, processes, state
+from flinkms_sql.runtime import logs, private, processes, state
 from flinkms_sql.runtime.part import Part
 from flinkms_sql.runtime.processes import Identity
 from flinkms_sql.runtime.state import PartState, State
@@ -64,17 +64,20 @@ class Supervisor:
         private.secure(self._data_dir)
         with state.held(self._run):
             end_leftovers(self._data_dir)
-            with ThreadPoolExecutor(max_workers=len(self._parts), thread_name_prefix="part") as pool:
+            with ThreadPoolExecutor(max_workers=len(self._parts) + 1, thread_name_prefix="part") as pool:
                 watches = [Watch(part, data_dir=self._data_dir, log=self._logs / f"{part.name}.log", pool=pool)
                            for part in self._parts]
                 try:
-                    self._watch(watches)
+                    self._watch(watches, pool)
                 finally:
                     self._end(watches)
                     state.clear(self._run)
 
-    def _watch(self, watches: Sequence[Watch]) -> None:
+    def _watch(self, watches: Sequence[Watch], pool: ThreadPoolExecutor) -> None:
+        cut, look_at = None, 0.0
         while not self._stopping.wait(STEP_S):
+            if time.monotonic() >= look_at and (cut is None or cut.done()):
+                cut, look_at = pool.submit(self._bound_logs), time.monotonic() + logs.LOOK_S
             ready = {watch.part.name for watch in watches if watch.phase == "ready"}
             for watch in watches:
                 watch.step(time.monotonic(), ready)
@@ -82,6 +85,13 @@ class Supervisor:
             for watch in watches:
                 if watch.phase == "failed":
                     raise watch.error
+
+    def _bound_logs(self) -> None:
+        try:
+            for log in logs.set_aside(self._logs):
+                logger.info("%s set aside", log)
+        except OSError as error:
+            logger.warning("logs are not cut: %s", error)
 
     def _end(self, watches: Sequence[Watch]) -> None:
         """End the parts, each after those that need it; then whatever they started and lost."""
