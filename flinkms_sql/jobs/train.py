@@ -18,7 +18,7 @@ import numpy as np
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord, Positions, Snapshot, TableRecord, TrainingOutcome, VersionRecord
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.jobs.context import JobContext, input_types, new_flink_job_id, output_type, signature
+from flinkms_sql.jobs.context import JobCanceled, JobContext, input_types, new_flink_job_id, output_type, signature
 from flinkms_sql.jobs.environment import BULK, Workspace
 from flinkms_sql.jobs.golive import go_live
 from flinkms_sql.jobs.labels import training_label
@@ -45,6 +45,8 @@ FIT = "fit.json"
 
 def train(job: JobRecord, context: JobContext) -> dict | None:
     """Train the version the job names and publish it; returns what was recorded."""
+    if job.desired == "canceled":
+        raise JobCanceled
     snapshot = context.store.snapshot()
     record = snapshot.models[job.model or ""]
     version = context.store.version(record.name, job.version or 0)
