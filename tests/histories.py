@@ -8,8 +8,10 @@ and the rows of the stream have to be exactly those that were committed. Nothing
 from __future__ import annotations
 
 import itertools
+import time
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +56,7 @@ class History:
     def step(self) -> None:
         """One random step."""
         learns = self.job() is not None
-        steps = {self.insert: 3, self.transaction: 2, self.refresh: 2, self.promote: 2, self.kill: 2}
+        steps = {self.insert: 3, self.transaction: 2, self.refresh: 2, self.refresh_killed: 1, self.promote: 2, self.kill: 2}
         steps |= {self.stop: 3} if learns else {self.start: 4, self.start_other: 4}
         weights = np.array(list(steps.values()), float)
         action = list(steps)[int(self.random.choice(len(steps), p=weights / weights.sum()))]
@@ -93,6 +95,12 @@ class History:
         with self._inserting():
             self.deployment.execute(f"REFRESH MODEL {self.name}")
 
+    def refresh_killed(self) -> None:
+        """REFRESH MODEL while rows arrive and a part is killed: in the middle of training, of catching up or of moving."""
+        with self._inserting(), Background(partial(self.deployment.execute, f"REFRESH MODEL {self.name}")):
+            time.sleep(self.random.uniform(1.0, 10.0))
+            self._kill(["jobs", "flink-taskmanager", "flink-jobmanager"])
+
     def promote(self) -> None:
         """Another version becomes live, while rows arrive."""
         with self._inserting():
@@ -100,9 +108,7 @@ class History:
 
     def kill(self) -> None:
         """kill -9 of a part; what comes next meets a deployment that heals or has healed."""
-        victim = str(self.random.choice(["jobs", "flink-taskmanager", "frontend", "flink-jobmanager"]))
-        self.steps[-1] += f" {victim}"
-        healed(self.deployment, victim, kill(self.deployment, victim))
+        self._kill(["jobs", "flink-taskmanager", "frontend", "flink-jobmanager", "postgres", "fork-server"])
 
     def job(self) -> int | None:
         """The standing job that teaches the model."""
@@ -135,6 +141,11 @@ class History:
                          CAUGHT_UP_S_MAX)
                 check_every_delta(replica, {"users": np.array([u for u, _ in after.values()], np.int64),
                                             "items": np.array([i for _, i in after.values()], np.int64)})
+
+    def _kill(self, parts: list[str]) -> None:
+        victim = str(self.random.choice(parts))
+        self.steps[-1] += f" {victim}"
+        healed(self.deployment, victim, kill(self.deployment, victim))
 
     def _insert(self, connection: psycopg.Connection, count: int) -> set[int]:
         ids = [next(self._ids) for _ in range(count)]
