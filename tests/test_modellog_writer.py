@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.modellog.frame import APPEND, SEGMENT_HEADER_BYTES, Frame, Position, encode_frame
+from flinkms_sql.modellog.frame import APPEND, FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, Frame, Position, encode_frame
 from flinkms_sql.modellog.partition import PartitionReader, Superseded
 from flinkms_sql.modellog.segments import Segments
 from flinkms_sql.modellog.writer import PartitionWriter
@@ -37,6 +37,20 @@ def test_what_a_writer_appends_is_read_across_segments_and_starts(tmp_path: Path
     reader = PartitionReader(path, APPEND, None)
     assert numbers(reader.poll()) == [0, 1, 2, 10, 11, 12, 20, 21, 22]
     assert reader.position.epoch == 3
+    reader.close()
+
+
+def test_a_quiet_stream_begins_a_segment_each_day_so_that_retention_can_take_the_old_ones(tmp_path: Path) -> None:
+    clock = Clock()
+    writer = PartitionWriter(tmp_path / "p", clock=clock, fsync=no_sync)
+    for hours in (0, 23, 24, 25, 49):
+        clock.now = hours * 3600.0
+        writer.append(APPEND, 1, append_frame(hours)[FRAME_HEADER_BYTES:])
+        writer.sync()
+    writer.close()
+    assert len(list((tmp_path / "p").glob("*.log"))) == 3
+    reader = PartitionReader(tmp_path / "p", APPEND, None)
+    assert len(reader.poll()) == 5
     reader.close()
 
 

@@ -29,6 +29,10 @@ from flinkms_sql.modellog.frame import (
 )
 from flinkms_sql.modellog.segments import SEGMENT_BYTES, Segments, read_header, segment_name
 
+SEGMENT_S_MAX = 86_400.0
+"""Seconds after which an append begins the next segment: retention deletes whole ones, and a quiet stream would take months
+to fill one. A file a day and partition is what that costs."""
+
 
 class PartitionWriter:
     """Appends frames to the partition in ``path``, which is created, and repairs the torn tail of an earlier run.
@@ -55,6 +59,7 @@ class PartitionWriter:
         self._handle: int | None = None
         self._file = path
         self._file_start = 0
+        self._began_at = 0.0
         self._parent: Position | None = None
         self._lock = self._take_lock()
         try:
@@ -80,7 +85,7 @@ class PartitionWriter:
         segment = self.position.offset - self._file_start
         if self._handle is None:
             self._begin_epoch()
-        elif segment and segment + len(data) > self._segment_bytes:
+        elif segment and (segment + len(data) > self._segment_bytes or self._clock() - self._began_at >= SEGMENT_S_MAX):
             self.sync()
             self._close_segment()
             self._create_segment()
@@ -177,6 +182,7 @@ class PartitionWriter:
             temporary.unlink(missing_ok=True)
             raise io_error(error, file, "create") from error
         self._handle, self._file, self._file_start = handle, file, start
+        self._began_at = header.created_at / 1e6
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
