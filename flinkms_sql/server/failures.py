@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire import reports
 from flinkms_sql.pgwire.wire import MalformedMessage, ProtocolError
 from flinkms_sql.server import relay
@@ -41,8 +42,10 @@ def report(context: Context, error: BaseException, *, starting: bool) -> Corouti
     if ends_connection(error) or starting or awaiting is None:
         outbox.die(error)
         return None
-    transaction.failed()
-    link = transaction.link if transaction.link is not None and relay.needs_abort(transaction.link) else None
+    link = relay.to_abort(transaction)
+    outbox.drop_held()
+    for name, value in transaction.failed().items():
+        outbox.send(m.ParameterStatus(name=name, value=value))
     if awaiting in (b"Q", b"F"):
         if link is not None:
             return _abort_and_end(context, link, error)

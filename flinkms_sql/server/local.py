@@ -75,8 +75,13 @@ class Local:
         if self._before is None:
             self._before, self.changes = dict(self.settings), []
         self.begin_text = text
-        default = self.shown("default_transaction_read_only")
-        self.read_only = is_on(transaction_settings(modes).get("transaction_read_only", default))
+        modes_set = transaction_settings(modes).get("transaction_read_only")
+        self.read_only = self.default_read_only() if modes_set is None else is_on(modes_set)
+
+    def default_read_only(self) -> bool:
+        """Whether a transaction that does not say otherwise may write; what is set in it is for the next one."""
+        name = "default_transaction_read_only"
+        return is_on(self.settings_before().get(name, self._defaults.get(name)))
 
     def begin_implicit(self) -> None:
         """A text of several statements begins: what it sets is gone when it fails."""

@@ -19,7 +19,7 @@ from flinkms_sql.server.settings import OUTPUT_BYTES_MAX
 class Outbox:
     """See the module. ``connection`` is also where requests are read from; ``closed`` once nothing is sent any more."""
 
-    __slots__ = ("_out", "_writable", "closed", "connection", "transport")
+    __slots__ = ("_held", "_holding", "_out", "_writable", "closed", "connection", "transport")
 
     def __init__(self, connection: ServerConnection) -> None:
         self.connection = connection
@@ -27,6 +27,8 @@ class Outbox:
         self.closed = False
         self._out: list[bytes] = []
         self._writable: asyncio.Event | None = None
+        self._holding = False
+        self._held: bytes | None = None
 
     def connected(self, transport: asyncio.Transport) -> None:
         """There is a transport, or another one, since TLS began."""
@@ -37,7 +39,7 @@ class Outbox:
 
     def send(self, message: m.BackendMessage) -> None:
         """Queue an answer. Raises LocalProtocolError when it does not fit the oldest request."""
-        self._out.append(self.connection.send(message))
+        self._queue(self.connection.send(message))
 
     def send_rows(self, data: bytes) -> None:
         """Queue DataRow messages that were built in bulk."""
@@ -47,7 +49,29 @@ class Outbox:
     def pass_on(self, frame: Frame) -> None:
         """Queue an answer of PostgreSQL's as it came. Raises LocalProtocolError as ``send`` does."""
         self.connection.sent_raw(frame.kind)
-        self._out.append(frame.raw)
+        self._queue(frame.raw)
+
+    def _queue(self, data: bytes) -> None:
+        if self._holding and data[:1] == b"C":
+            self._held = data
+        else:
+            self._out.append(data)
+
+    # ---- a CommandComplete that would say too much too early ----
+
+    def hold(self) -> None:
+        """Keep back the next CommandComplete: what it says is only so when the transaction has committed."""
+        self._holding = True
+
+    def release(self) -> None:
+        """It has."""
+        if self._held is not None:
+            self._out.append(self._held)
+        self.drop_held()
+
+    def drop_held(self) -> None:
+        """It has not."""
+        self._holding, self._held = False, None
 
     def write_now(self, data: bytes) -> None:
         """Send bytes that are no message, or a whole answer the protocol's state need not follow."""

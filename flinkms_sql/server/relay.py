@@ -116,19 +116,11 @@ def _send_execute(link: Link, portal: str, row_limit: int, completed: Callable[[
     return ticket
 
 
-async def run_quietly(link: Link, text: str) -> str:
-    """Run a statement without rows and tell nobody but the caller; its command tag. Raises FlinkmsError."""
-    answers = await link.call([m.Query(text=text)], sync=False)
-    return _tag(answers)
-
-
-def _tag(answers: list[Frame]) -> str:
-    for frame in answers:
-        if frame.kind == b"C":
-            complete = backend.decode(frame)
-            assert isinstance(complete, m.CommandComplete)
-            return complete.tag
-    return ""
+async def run_quietly(link: Link, text: str, completed: Callable[[str], None] | None = None) -> None:
+    """Run a statement without rows; nobody but ``completed`` is told its command tag. Raises FlinkmsError."""
+    ticket = Ticket(delivers=False, awaited=True, completed=completed)
+    link.send(m.Query(text=text), ticket)
+    await link.finished([ticket])
 
 
 async def end_series(link: Link | None) -> None:
@@ -140,9 +132,12 @@ async def end_series(link: Link | None) -> None:
 # ---- aborting ----
 
 
-def needs_abort(link: Link) -> bool:
-    """Whether something on the link would be committed though a statement of the frontend's failed."""
-    return link.status == "transaction" or (link.series_open and link.status == "idle")
+def to_abort(transaction: Transaction) -> Link | None:
+    """The link, when something on it would be committed though a statement of the frontend's has failed."""
+    link = transaction.link
+    if link is None or transaction.status == "failed":
+        return None
+    return link if link.series_open or link.status == "transaction" else None
 
 
 def abort_series(link: Link) -> None:

@@ -107,7 +107,9 @@ def is_ours(statement: SessionStatement) -> bool:
 
 def _is_known_here(statement: SessionStatement, view: View) -> bool:
     match statement:
-        case Begin() | Commit() | Rollback() | CleanUp():
+        case Begin():
+            return not statement.modes or view.status == "idle"
+        case Commit() | Rollback() | CleanUp():
             return True
         case SetParameter(local=True) if view.several and view.status == "idle":
             return False
@@ -134,6 +136,9 @@ def _refuse(plan: Plan, text: str, view: View) -> None:
             raise FlinkmsError(
                 errors.NO_ACTIVE_TRANSACTION, f"{_words(statement)} can only be used in transaction blocks"
             )
+        case Savepoint(action="rollback to", name=name) if view.status == "failed" and not view.linked:
+            # One would have taken a link.
+            raise FlinkmsError(errors.INVALID_SAVEPOINT, f'savepoint "{name}" does not exist')
         case PrepareTransaction() if view.pending:
             raise FlinkmsError(
                 errors.FEATURE_NOT_SUPPORTED, "cannot PREPARE a transaction that has inserted rows into streams",
@@ -171,7 +176,7 @@ def _refuse_relay(text: str, view: View) -> None:
             errors.FEATURE_NOT_SUPPORTED, f'EXECUTE of "{name}" is not supported: it calls a model or writes a stream',
             hint="Bind and execute it by the protocol, as drivers do.",
         )  # fmt: skip
-    if view.pending and view.status == "idle" and not view.hidden and may_end_transaction(text):
+    if view.pending and view.status == "idle" and not view.several and may_end_transaction(text):
         raise ended_out_of_sight()
 
 

@@ -14,7 +14,7 @@ from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.columns import describe
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.query.lexer import StatementText, split
-from flinkms_sql.query.plan import DeployPlan, JoinPlan, LocalPlan, Plan, RelayPlan, ShowPlan
+from flinkms_sql.query.plan import DeployPlan, JoinPlan, LocalPlan, Plan, RelayPlan, ShowPlan, StreamInsertPlan
 from flinkms_sql.query.statements.statement import Begin, Commit, Rollback, SessionStatement, TransactionControl
 from flinkms_sql.server import relay, replies
 from flinkms_sql.server.context import Context
@@ -44,6 +44,7 @@ def query(context: Context, text: str, frame: Frame) -> Awaitable[None] | None:
 def ready(context: Context) -> None:
     """End of a text or a series: say so, and forget the portals that end with it."""
     status = context.transaction.status
+    context.transaction.end_implicit()
     if status == "idle":
         context.names.portals.clear()
     context.outbox.send(m.ReadyForQuery(status=status))
@@ -83,6 +84,8 @@ def _single(context: Context, statement: StatementText, frame: Frame) -> Awaitab
     way = route(plan, statement.text, context.view())
     if way is Route.RAW:
         return relay.forward_text(context.transaction, frame, [session_statement(plan)])
+    if isinstance(plan, StreamInsertPlan):
+        context.outbox.hold()
     work = _run(context, statement.text, plan, values, way)
     transaction = context.transaction
     if work is None and not transaction.pending.waiting and not _series_open(context):
@@ -107,6 +110,7 @@ async def _end(context: Context) -> None:
     await relay.end_series(transaction.link)
     transaction.commit_implicit()
     await transaction.append(context.services.streams)
+    context.outbox.release()
     ready(context)
 
 
@@ -205,6 +209,8 @@ async def _several(context: Context, statements: list[StatementText], *, implici
         for statement in statements:
             if implicit and transaction.link is None:
                 transaction.local.begin_implicit()
+            if implicit and statement is statements[-1]:
+                context.outbox.hold()
             await _one_of_several(context, statement)
             context.interrupts.statement_done()
             if not implicit:

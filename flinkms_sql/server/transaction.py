@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timezone, tzinfo
 
 from flinkms_sql import errors, sqlfiles
@@ -111,10 +112,18 @@ class Transaction:
     def known(self) -> Known:
         """What our own statements go by; with a link as of the last ``refresh``."""
         if self.link is not None:
-            return self._known
-        read_only = self.local.read_only if self.in_block else is_on(self.reported("default_transaction_read_only"))
+            return self._known if self.runs_there else replace(self._known, read_only=self._default_read_only())
+        read_only = self.local.read_only if self.in_block else self._default_read_only()
         timeout_s = seconds_of(self.local.shown("statement_timeout") or "0") or 0.0
         return Known(read_only=read_only, timeout_s=timeout_s, formats={})
+
+    @property
+    def runs_there(self) -> bool:
+        """Whether a transaction is open on the link, of which only PostgreSQL knows what it may."""
+        return self.link is not None and (self.in_block or self.hidden or self.link.series_open)
+
+    def _default_read_only(self) -> bool:
+        return self.local.default_read_only() if self.link is None else is_on(self.reported("default_transaction_read_only"))
 
     def reported(self, name: str) -> str | None:
         """A setting that PostgreSQL reports whenever it changes, by lower-case name."""
@@ -168,12 +177,18 @@ class Transaction:
         if self.link is None:
             self.unrenderable = unrenderable(self._formats())
 
-    def failed(self) -> None:
-        """A statement has failed: an implicit transaction is over; in a block a savepoint may still save its rows."""
+    def failed(self) -> Mapping[str, str]:
+        """A statement has failed: an implicit transaction is over; in a block a savepoint may still save its rows.
+
+        The settings to report that are no longer what they were.
+        """
         if self.status == "transaction":
             self.status = "failed"
         elif self.status == "idle":
             self.pending.forget()
+            if self.link is None:
+                return self.local.end(committed=False, chain=False)
+        return {}
 
     def relayed(self, frame: Frame) -> None:
         """A request goes to PostgreSQL: it may set something there, as may every statement prepared before."""
@@ -235,18 +250,19 @@ class Transaction:
         if begin is not None:
             self.hidden = self.status == "idle"
             await link.call([m.Query(text=begin)], sync=False)
-            for change in local.changes:
-                value = change.value if change.value is not None else local.shown(change.name)
-                if value is not None:  # else it is back to a default that the backend has anyway
-                    await _set_config(link, change.name, value, change.local)
         for name in self._names.reserved():
             await link.call([m.Parse(statement=name, text=_QUERIES["placeholder"])], sync=True)
+        for change in local.changes:
+            value = change.value if change.value is not None else local.shown(change.name)
+            if value is not None:  # else it is back to a default that the backend has anyway
+                # What was set in the series that is open is part of its transaction.
+                await _set_config(link, change.name, value, change.local, sync=begin is not None)
         local.handed_over()
 
     async def adopt(self, link: Link, begin: Begin) -> None:
         """The client's BEGIN makes the hidden block its own. Raises FlinkmsError for modes that come too late."""
         for name, value in transaction_settings(begin.modes).items():
-            await _set_config(link, name, value, True)
+            await _set_config(link, name, value, True, sync=True)
         self.hidden = False
 
     async def reserve(self, name: str) -> None:
@@ -283,9 +299,15 @@ class Transaction:
     # ---- rows of streams ----
 
     def commit_implicit(self) -> None:
-        """The series or the text has ended well: rows that belong to no block are to be appended."""
+        """The series or the text has ended well: what belongs to no block is committed, and its rows are due."""
         if not self.in_block:
             self.pending.commit()
+            self.end_implicit()
+
+    def end_implicit(self) -> None:
+        """What was set outside of a block is so for good."""
+        if self.link is None and not self.in_block:
+            self.local.end(committed=True, chain=False)
 
     async def append(self, streams: Streams | None) -> None:
         """Append the rows of committed transactions; returns when they are durable. Raises FlinkmsError."""
@@ -294,10 +316,10 @@ class Transaction:
             await self.pending.append(streams)
 
 
-async def _set_config(link: Link, name: str, value: str, local: bool) -> None:
+async def _set_config(link: Link, name: str, value: str, local: bool, *, sync: bool) -> None:
     values = (name.encode(), value.encode(), b"t" if local else b"f")
     parse = m.Parse(statement="", text=_QUERIES["set_config"], oids=(25, 25, 16))
-    await link.call([parse, m.Bind(values=values), m.Execute()], sync=True)
+    await link.call([parse, m.Bind(values=values), m.Execute()], sync=sync)
 
 
 def aborted() -> FlinkmsError:

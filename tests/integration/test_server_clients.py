@@ -70,11 +70,11 @@ def psql(running: Running, *commands: str, check: bool = True) -> str:
 
 def backends(running: Running) -> int:
     """Sessions that hold a backend."""
-    return sum(session.link is not None for session in list(_sessions(running)))
+    return sum(session.transaction.link is not None for session in list(_sessions(running)))
 
 
 def _sessions(running: Running) -> list:
-    return [session for session in running.server.frontend.sessions.values()]
+    return [session for session in running.server.shared.sessions.values()]
 
 
 class TestPsql:
@@ -118,7 +118,7 @@ class TestPsql:
 
     def test_progress_of_a_deployment_is_noticed(self, running):
         shown = psql(running, "CREATE MODEL m INPUT (a BIGINT) OUTPUT (b DOUBLE) WITH ('algorithm' = 'ridge')")
-        assert shown.splitlines() == ["CREATE MODEL", "NOTICE:  first"]
+        assert shown.splitlines() == ["CREATE MODEL", "NOTICE:  job 1: first"]
 
 
 class TestPsycopg:
@@ -137,9 +137,9 @@ class TestPsycopg:
         connection.execute("SELECT 1")
         assert connection.execute("SHOW timezone").fetchone() == ("Europe/Berlin",)
         mine = _sessions(running)[-1]
-        assert mine.link is None
+        assert mine.transaction.link is None
         assert connection.execute("SELECT current_setting('timezone')").fetchone() == ("Europe/Berlin",)
-        assert mine.link is not None
+        assert mine.transaction.link is not None
 
     def test_null_and_text_and_unknown_keys(self, connection):
         assert connection.execute(PREDICT, (None, 7)).fetchone() == (None,)

@@ -103,15 +103,17 @@ def _send(context: Context, answer: _Answer) -> None:
 async def _end_on_link(context: Context, link: Link, statement: SessionStatement, text: str) -> None:
     """COMMIT with rows that wait; BEGIN, COMMIT and ROLLBACK inside of a hidden block."""
     transaction, warning = context.transaction, None
+    tags: list[str] = []
     if isinstance(statement, Begin):
         await transaction.adopt(link, statement)
-        tag: str = statement.tag
+        tags.append(statement.tag)
+        transaction.note(statement, statement.tag)
     else:
         warning = _NONE if transaction.hidden else None
-        tag = await relay.run_quietly(link, text)
-    transaction.note(statement, tag)
+        # Noted before PostgreSQL says that it is ready: from then on nothing waits for a transaction any more.
+        await relay.run_quietly(link, text, lambda tag: (tags.append(tag), transaction.note(statement, tag))[0])
     await transaction.append(context.services.streams)
-    _send(context, _Answer(tag=tag, warning=warning))
+    _send(context, _Answer(tag=tags[0], warning=warning))
 
 
 # ---- without a link ----
@@ -158,6 +160,7 @@ def _set(transaction: Transaction, statement: SetParameter) -> _Answer:
         return _Answer(tag=statement.tag)
     if statement.local and not transaction.in_block:
         return _Answer(tag=statement.tag, warning=_NOT_LOCAL)
+    transaction.local.begin_implicit()
     reported = transaction.local.set(statement)
     transaction.set_here()
     return _Answer(tag=statement.tag, reported=reported)
@@ -168,6 +171,7 @@ def _clean_up(transaction: Transaction, statement: CleanUp) -> _Answer:
         raise FlinkmsError(errors.ACTIVE_TRANSACTION, "DISCARD ALL cannot run inside a transaction block")
     reported: Mapping[str, str] = {}
     if statement.tag in ("RESET", "DISCARD ALL"):
+        transaction.local.begin_implicit()
         reported = transaction.local.reset()
     transaction.note(statement, statement.tag)
     transaction.set_here()

@@ -48,8 +48,8 @@ def execute(context: Context, portal: Portal, row_limit: int) -> Awaitable[None]
     plan, transaction = portal.prepared.plan, context.transaction
     if isinstance(plan, LocalPlan):
         return control.run(context, plan, portal)
-    # Only PostgreSQL knows whether a block of its own is read-only.
-    asks = isinstance(plan, StreamInsertPlan | DeployPlan) and (transaction.in_block or transaction.hidden)
+    # Whether a transaction of its own is read-only, PostgreSQL is asked each time.
+    asks = isinstance(plan, StreamInsertPlan | DeployPlan) and transaction.runs_there
     if transaction.link is not None and (transaction.stale or asks):
         return _after_refresh(context, portal, row_limit)
     return _execute(context, portal, row_limit)
