@@ -74,6 +74,22 @@ class Deployment:
             return Path(connection.execute(query, parameters).fetchone()[0])
 
 
+def start_job(connection: psycopg.Connection, statement: str) -> int:
+    """Run a statement that starts a job; the job's number, which a notice tells."""
+    told: list[str] = []
+
+    def listen(diagnostic: psycopg.errors.Diagnostic) -> None:
+        told.append(diagnostic.message_primary or "")
+
+    connection.add_notice_handler(listen)
+    try:
+        assert connection.execute(statement).statusmessage == "START JOB"
+    finally:
+        connection.remove_notice_handler(listen)
+    (number,) = [text.removeprefix("started job ") for text in told if text.startswith("started job ")]
+    return int(number)
+
+
 @contextmanager
 def deployed(**settings: object) -> Iterator[Deployment]:
     """A deployment with these settings; ended, and its directory removed, on leaving."""

@@ -204,7 +204,7 @@ class Deployer:
                          "parallelism": system_option(snapshot.models[statement.name].options, LEARN_PARALLELISM)},
             ))
         yield from follow_job(self.store, job.id, until="running")
-        yield Done(tag=f"INSERT INTO MODEL JOB {job.id}")
+        yield from _started(job.id)
 
     def _replace_learner(self, statement: ast.LearnModel, text: str) -> Iterator[Event]:
         """Stop the learner of a model, and let another go on from there; if that cannot start, the former one does."""
@@ -257,7 +257,7 @@ class Deployer:
             options={"tables": sources, "targets": [statement.table], "calls": calls},
         ))
         yield from follow_job(self.store, job.id, until=until)
-        yield Done(tag=f"INSERT JOB {job.id}")
+        yield from _started(job.id)
 
     def _stop(self, statement: ast.StopJob) -> Iterator[Event]:
         with at(statement.position):
@@ -331,6 +331,12 @@ def at(position: int) -> Iterator[None]:
         if error.position is None:
             error.position = position
         raise
+
+
+def _started(job: int) -> Iterator[Event]:
+    """The end of a statement that starts a job: its number is told beside a tag in which no driver finds a row count."""
+    yield Notice(message=f"started job {job}")
+    yield Done(tag="START JOB")
 
 
 def _measured(entry: Mapping[str, Any]) -> float | None:

@@ -146,7 +146,7 @@ class Session(asyncio.Protocol):
                     break
             except Exception as error:  # noqa: BLE001 - whatever it is, the session must stay in a defined state
                 if failures.ends_connection(error):
-                    self.outbox.die(error)
+                    self.die(error)
                     break
                 work = self._in_order(partial(self._report, error))
             if work is not None:
@@ -236,7 +236,7 @@ class Session(asyncio.Protocol):
 
     async def _after_link(self, link: Link, act: Callable[[], Work]) -> None:
         await link.drained()
-        if self.connection.awaiting is None or self.connection.skipping:
+        if self.outbox.closed or self.connection.awaiting is None or self.connection.skipping:
             return
         work = act()
         if work is not None:
@@ -257,6 +257,8 @@ class Session(asyncio.Protocol):
         self.outbox.die(error)
         if self.outbox.closed:
             self._enter(State.ENDED)
+            if self.transaction.link is not None:
+                self.transaction.link.close()
 
     def cancel(self) -> None:
         """End what is at work: at the control database, or here where that can be stopped."""

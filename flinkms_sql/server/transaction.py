@@ -50,7 +50,8 @@ from flinkms_sql.server.services import Streams
 from flinkms_sql.types import SqlType
 
 _QUERIES = sqlfiles.queries("session/queries")
-_MAY_SET = re.compile(rb"(?:^|[;/\n\0])\s*(?:set|reset|discard|do|call)\b|set_config|pg_settings", re.IGNORECASE)
+_SETS = re.compile(rb"\s*(?:set|reset|discard|do|call)\b", re.IGNORECASE)
+_MAY_SET = re.compile(rb"[;/\n\0]\s*(?:set|reset|discard|do|call)\b|set_config|pg_settings", re.IGNORECASE)
 """In the bytes of a request that may change a setting at PostgreSQL; one that only looks so costs a question there."""
 
 
@@ -192,7 +193,7 @@ class Transaction:
 
     def relayed(self, frame: Frame) -> None:
         """A request goes to PostgreSQL: it may set something there, as may every statement prepared before."""
-        if frame.kind in (b"P", b"Q") and _MAY_SET.search(frame.raw, 5) is not None:
+        if frame.kind in (b"P", b"Q") and _may_set(frame.raw, 5):
             self._sets = self._sets or frame.kind == b"P"
             self.stale = self._touched = True
         elif frame.kind == b"E" and self._sets:
@@ -200,7 +201,7 @@ class Transaction:
 
     def set_by(self, text: str) -> None:
         """A statement that is run on PostgreSQL may set something there."""
-        if _MAY_SET.search(text.encode()) is not None:
+        if _may_set(text.encode(), 0):
             self.stale = self._touched = True
 
     # ---- what the link tells ----
@@ -320,6 +321,10 @@ async def _set_config(link: Link, name: str, value: str, local: bool, *, sync: b
     values = (name.encode(), value.encode(), b"t" if local else b"f")
     parse = m.Parse(statement="", text=_QUERIES["set_config"], oids=(25, 25, 16))
     await link.call([parse, m.Bind(values=values), m.Execute()], sync=sync)
+
+
+def _may_set(data: bytes, start: int) -> bool:
+    return _SETS.match(data, start) is not None or _MAY_SET.search(data, start) is not None
 
 
 def aborted() -> FlinkmsError:

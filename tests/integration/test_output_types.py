@@ -13,7 +13,7 @@ import pytest
 from sklearn import datasets
 
 from flinkms_sql.types import SqlType
-from tests.deployment import Deployment
+from tests.deployment import Deployment, start_job
 from tests.integration.test_same_bits import read_stream, table, write_csv
 
 pytestmark = pytest.mark.integration
@@ -110,13 +110,13 @@ def test_batch_and_streaming_jobs_give_the_same(deployment, models, expected):
             connection.execute(f"CREATE TABLE {name} (n BIGINT, {COLUMNS}) WITH ('connector' = 'flinkms')")
         connection.execute(f"INSERT INTO out_batch SELECT n, {calls} FROM out_asked")
         connection.execute("CREATE TABLE out_in (n BIGINT, x DOUBLE) WITH ('connector' = 'flinkms')")
-        job = connection.execute(f"INSERT INTO out_stream SELECT n, {calls} FROM out_in").statusmessage
+        job = start_job(connection, f"INSERT INTO out_stream SELECT n, {calls} FROM out_in")
         connection.execute("INSERT INTO out_in (x, n) SELECT * FROM unnest(%s::float8[], %s::bigint[])",
                            (ASKED, list(range(len(ASKED)))))
         try:
             found = {name: read_stream(deployment.stream_path(name), len(ASKED)) for name in ("out_batch", "out_stream")}
         finally:
-            connection.execute(f"STOP JOB {job.split()[-1]}")
+            connection.execute(f"STOP JOB {job}")
     for name, rows in found.items():
         by_number = {row[0]: row[1:] for row in rows}
         assert len(rows) == len(expected), name
@@ -171,7 +171,7 @@ def test_learning_takes_names_and_leaves_out_unknown_ones(iris):
     connection, features, _ = iris
     connection.execute("CREATE TABLE iris_seen (a DOUBLE, b DOUBLE, c DOUBLE, d DOUBLE, species STRING) "
                        "WITH ('connector' = 'flinkms')")
-    job = connection.execute("INSERT INTO MODEL iris SELECT a, b, c, d, species FROM iris_seen").statusmessage
+    job = start_job(connection, "INSERT INTO MODEL iris SELECT a, b, c, d, species FROM iris_seen")
     row = features[0].tolist()
     try:
         deadline = time.monotonic() + LEARNED_S_MAX
@@ -184,4 +184,4 @@ def test_learning_takes_names_and_leaves_out_unknown_ones(iris):
                 return
         raise AssertionError("the model did not learn the new name of a row")
     finally:
-        connection.execute(f"STOP JOB {job.split()[-1]}")
+        connection.execute(f"STOP JOB {job}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.deployment import Deployment
+from tests.deployment import Deployment, start_job
 from udfs.generate import PlantedRatings
 
 pytestmark = pytest.mark.integration
@@ -90,13 +90,13 @@ def test_streaming_job_gives_the_same_bits(deployment, pairs, expected):
     with deployment.connect() as connection:
         connection.execute("CREATE TABLE bits_in (u BIGINT, i BIGINT) WITH ('connector' = 'flinkms')")
         connection.execute("CREATE TABLE bits_out (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'flinkms')")
-        job = connection.execute("INSERT INTO bits_out SELECT u, i, predict('bits', u, i) FROM bits_in").statusmessage
+        job = start_job(connection, "INSERT INTO bits_out SELECT u, i, predict('bits', u, i) FROM bits_in")
         users, items = zip(*pairs, strict=True)
         connection.execute("INSERT INTO bits_in SELECT * FROM unnest(%s::bigint[], %s::bigint[])", (list(users), list(items)))
         try:
             rows = read_stream(deployment.stream_path("bits_out"), len(pairs))
         finally:
-            connection.execute(f"STOP JOB {job.split()[-1]}")
+            connection.execute(f"STOP JOB {job}")
     assert matches(rows, pairs, expected)
 
 

@@ -1,0 +1,199 @@
+"""What SET accepts acts on every route, however it was set, or is refused; and names of statements are shared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from flinkms_sql.pgwire import messages as m
+from flinkms_sql.server.address import BackendAddress
+from tests.control_database import control_database
+from tests.serving import Running
+from tests.serving import frontend as serving
+from tests.wire import Outcome, Wire, outcome
+
+pytestmark = pytest.mark.integration
+
+POINT = "SELECT predict('rec', 1, 2)"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendAddress]:
+    with control_database(tmp_path_factory.mktemp("pg")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def running(address: BackendAddress) -> Iterator[Running]:
+    with serving(address) as served:
+        yield served
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "linked"])
+def wire(running: Running, request: pytest.FixtureRequest) -> Iterator[Wire]:
+    with closing(connect(running)) as opened:
+        if request.param:
+            assert outcome(opened.ask("SELECT count(*) FROM movies")).error == ""
+        yield opened
+
+
+def connect(running: Running, **settings: str) -> Wire:
+    return Wire(("127.0.0.1", running.port), user="flinkms", database="flinkms", **settings)
+
+
+def value(answer: list) -> str:
+    (row,) = [one for one in answer if isinstance(one, m.DataRow)]
+    return row.values[0].decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SET client_encoding TO 'LATIN1'", "SET NAMES 'SQL_ASCII'", "SET LOCAL client_encoding = 'WIN1252'",
+     "SELECT 1; SET client_encoding = 'LATIN1'", "SET standard_conforming_strings = off",
+     'SET SESSION "standard_conforming_strings" TO 0', "SET idle_session_timeout = '5s'"],
+)  # fmt: skip
+def test_what_the_frontend_would_misread_is_refused(wire, text):
+    assert outcome(wire.ask(text)).error == "0A000"
+    series = [m.Parse(statement="", text=text.rpartition("; ")[2]), m.Bind(), m.Execute(), m.Sync()]
+    assert outcome(wire.say(*series)).error == "0A000"
+    assert outcome(wire.ask(POINT)).tags == ("SELECT 1",)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"client_encoding": "LATIN1"}, {"standard_conforming_strings": "off"}, {"options": "-c client_encoding=LATIN1"},
+     {"options": "-c standard_conforming_strings=off"}, {"options": "--standard-conforming-strings=off"}],
+)  # fmt: skip
+def test_it_is_refused_when_a_session_starts(running, settings):
+    with closing(connect(running, **settings)) as wire:
+        assert outcome(wire.started) == Outcome((), "0A000", "gone")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SELECT set_config('client_encoding', 'LATIN1', false)",
+     "SELECT set_config('standard_conforming_strings', 'off', false)",
+     "UPDATE pg_settings SET setting = 'off' WHERE name = 'standard_conforming_strings'"],
+)  # fmt: skip
+def test_set_behind_the_frontends_back_it_ends_the_session(running, wire, text):
+    assert "0A000" in outcome(wire.ask(text)).error
+
+
+def test_a_literal_that_hides_a_statement_stays_a_literal(running, address):
+    hidden = r"SELECT '\\''; DELETE FROM movies; --'"
+    with closing(connect(running)) as wire:
+        wire.pipeline(m.Query(text="SELECT set_config('standard_conforming_strings', 'off', false)"), m.Query(text=hidden))
+    with closing(psycopg.connect(host=address.host, user="postgres", dbname="flinkms", autocommit=True)) as direct:
+        direct.execute("ALTER ROLE postgres SET standard_conforming_strings = off")
+        direct.execute("ALTER ROLE postgres SET client_encoding = 'LATIN1'")
+        try:
+            with closing(connect(running)) as wire:
+                assert value(wire.ask("SELECT count(*) FROM movies")) == "50"
+                assert value(wire.ask("SHOW standard_conforming_strings")) == "on"
+                assert value(wire.ask("SHOW client_encoding")) == "UTF8"
+                wire.ask(f"{hidden}; {POINT}")
+                wire.ask("RESET ALL")
+                assert value(wire.ask("SHOW standard_conforming_strings")) == "on"
+                assert value(wire.ask("SELECT count(*) FROM movies")) == "50"
+        finally:
+            direct.execute("ALTER ROLE postgres RESET ALL")
+
+
+@pytest.mark.parametrize(
+    ("setting", "sets"),
+    [("extra_float_digits", "SET extra_float_digits = 0"),
+     ("extra_float_digits", "SELECT set_config('extra_float_digits', '-3', false)"),
+     ("extra_float_digits", "DO $$ BEGIN SET extra_float_digits = 0; END $$")],
+)  # fmt: skip
+def test_text_we_do_not_write_is_refused_until_it_is_reset(wire, setting, sets):
+    plain = value(wire.ask(POINT))
+    assert outcome(wire.ask(sets)).error == ""
+    for _ in range(3):  # by then it could have been hot
+        assert outcome(wire.ask(POINT)).error == "0A000"
+    series = [m.Parse(statement="", text=POINT), m.Bind(result_formats=(1,)), m.Execute(), m.Sync()]
+    assert outcome(wire.say(*series)).tags == ("SELECT 1",), "binary results have no look"
+    wire.ask(f"RESET {setting}")
+    assert value(wire.ask(POINT)) == plain
+    wire.ask("BEGIN")
+    wire.ask(f"SET LOCAL {setting} = 0")
+    assert outcome(wire.ask(POINT)).error == "0A000"
+    wire.ask("ROLLBACK")
+    assert value(wire.ask(POINT)) == plain
+
+
+def test_extra_float_digits_of_the_startup_packet(running):
+    with closing(connect(running, options="-c extra_float_digits=0")) as wire:
+        assert outcome(wire.ask(POINT)).error == "0A000"
+    with closing(connect(running, extra_float_digits="3")) as wire:
+        assert outcome(wire.ask(POINT)).tags == ("SELECT 1",)
+
+
+@pytest.mark.parametrize("sets", ["SET statement_timeout = 150", "SELECT set_config('statement_timeout', '150ms', false)"])
+def test_statement_timeout_ends_what_the_frontend_does(wire, sets):
+    wire.ask(sets)
+    began = time.monotonic()
+    assert outcome(wire.ask("REFRESH MODEL rec")) == Outcome((), "57014", "idle")
+    assert time.monotonic() - began < 5
+    wire.ask("SET statement_timeout = 0")
+    assert outcome(wire.ask(POINT)).tags == ("SELECT 1",)
+
+
+def test_a_read_only_session_neither_inserts_nor_deploys(wire):
+    wire.ask("SET default_transaction_read_only = on")
+    assert outcome(wire.ask("INSERT INTO rating_events VALUES (1, 2, 3, NULL)")).error == "25006"
+    assert outcome(wire.ask("DROP MODEL other")).error == "25006"
+    assert outcome(wire.ask("EVALUATE MODEL rec USING SELECT user_id, item_id, rating FROM rating_events")).error == ""
+    wire.ask("SET default_transaction_read_only = off")
+    assert outcome(wire.ask("INSERT INTO rating_events VALUES (1, 2, 3, NULL)")).tags == ("INSERT 0 1",)
+
+
+def test_the_role_is_known_however_it_was_set(running, address):
+    with closing(psycopg.connect(host=address.host, user="postgres", dbname="flinkms", autocommit=True)) as direct:
+        direct.execute("DO $$ BEGIN CREATE ROLE analyst; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    with closing(connect(running, application_name="role test")) as wire:
+        (session,) = [one for one in running.server.shared.sessions.values()
+                      if one.transaction.local.shown("application_name") == "role test"]
+        seen = [session.transaction.role]
+        for text in ("SET ROLE analyst", "RESET ROLE", "SELECT set_config('role', 'analyst', false)", "DISCARD ALL"):
+            wire.ask(text)
+            wire.ask(POINT)
+            seen.append(session.transaction.role)
+    assert seen == ["flinkms", "analyst", "flinkms", "analyst", "flinkms"]
+
+
+PREPARE = "PREPARE s AS SELECT 1"
+
+
+def parse(text: str) -> tuple:
+    return m.Parse(statement="s", text=text), m.Sync()
+
+
+def test_a_statements_name_is_taken_whoever_took_it(running):
+    with closing(connect(running)) as wire:
+        assert outcome(wire.ask(PREPARE)).tags == ("PREPARE",)
+        assert outcome(wire.say(*parse(POINT))).error == "42P05"
+        wire.ask("DEALLOCATE s")
+        assert outcome(wire.say(*parse(POINT))).error == ""
+        assert outcome(wire.ask(PREPARE)).error == "42P05"
+        assert outcome(wire.say(*parse("SELECT count(*) FROM movies"))).error == "42P05"
+        assert outcome(wire.ask("EXECUTE s")).error == "0A000"
+        assert outcome(wire.say(m.Bind(statement="s"), m.Execute(), m.Sync())).tags == ("SELECT 1",)
+        assert outcome(wire.ask("DEALLOCATE s")).tags == ("DEALLOCATE",)
+        assert outcome(wire.say(*parse("SELECT count(*) FROM movies"))).error == ""
+        assert outcome(wire.say(*parse(POINT))).error == "42P05"
+        assert outcome(wire.say(m.Close(target="statement", name="s"), *parse(POINT))).error == ""
+        wire.ask("DISCARD ALL")
+        assert outcome(wire.ask(PREPARE)).tags == ("PREPARE",)
+
+
+def test_names_taken_before_there_is_a_link(running):
+    with closing(connect(running)) as wire:
+        assert outcome(wire.say(*parse(POINT))).error == ""
+        assert outcome(wire.ask(PREPARE)).error == "42P05"
+        assert outcome(wire.say(m.Bind(statement="s"), m.Execute(), m.Sync())).tags == ("SELECT 1",)
+        assert outcome(wire.say(m.Close(target="statement", name="s"), m.Sync())).error == ""
+        assert outcome(wire.ask(PREPARE)).tags == ("PREPARE",)
