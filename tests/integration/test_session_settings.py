@@ -84,7 +84,7 @@ def test_set_behind_the_frontends_back_it_ends_the_session(running, wire, text):
 
 
 def test_a_literal_that_hides_a_statement_stays_a_literal(running, address):
-    hidden = r"SELECT '\\''; DELETE FROM movies; --'"
+    hidden = r"SELECT '\''; DELETE FROM movies; --'"
     with closing(connect(running)) as wire:
         wire.pipeline(m.Query(text="SELECT set_config('standard_conforming_strings', 'off', false)"), m.Query(text=hidden))
     with closing(psycopg.connect(host=address.host, user="postgres", dbname="flinkms", autocommit=True)) as direct:
