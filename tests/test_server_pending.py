@@ -1,0 +1,61 @@
+"""Rows that wait for their transaction: savepoints as PostgreSQL nests them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.server import pending
+from flinkms_sql.server.pending import PendingRows
+from tests.serving import Streams
+from udfs.block import Column
+
+
+def play(steps: str) -> list[int]:
+    """The rows that are appended after steps such as ``1 sa 2 ra 3``: rows, s(avepoint), r(ollback to), e (release)."""
+    rows, streams = PendingRows(), Streams()
+    acts = {"s": rows.savepoint, "r": rows.rollback_to, "e": rows.release}
+    for step in steps.split():
+        if step.isdigit():
+            rows.add("rating_events", [Column(np.array([int(step)]))])
+        else:
+            acts[step[0]](step[1:])
+    rows.commit()
+    asyncio.run(rows.append(streams))
+    assert not rows.waiting and not rows.due
+    return [row[0] for row in streams.events.rows]
+
+
+@pytest.mark.parametrize(
+    ("steps", "left"),
+    [
+        ("1", [1]), ("1 sa 2 ra 3", [1, 3]), ("1 sa 2 ra ra 3", [1, 3]), ("1 sa 2 ea 3", [1, 2, 3]),
+        ("sa 1 sa 2 ra 3", [1, 3]), ("sa 1 sa 2 ea ra 3", [3]), ("sa 1 sb 2 ea 3", [1, 2, 3]),
+        ("sa 1 sb 2 ra 3 rb", [3]), ("sa 1 sb 2 sc 3 rb 4", [1, 4]), ("1 rnone enone 2", [1, 2]), ("sa 1 sA 2 rA", [1]),
+    ],
+)  # fmt: skip
+def test_savepoints(steps, left):
+    assert play(steps) == left
+
+
+def test_what_is_rolled_back_is_never_due():
+    rows = PendingRows()
+    rows.add("rating_events", [Column(np.array([1]))])
+    rows.forget()
+    rows.commit()
+    assert not rows.due and not rows.waiting
+
+
+def test_limits(monkeypatch):
+    monkeypatch.setattr(pending, "TRANSACTION_ROWS_MAX", 2)
+    monkeypatch.setattr(pending, "SAVEPOINTS_MAX", 1)
+    rows = PendingRows()
+    rows.add("rating_events", [Column(np.array([1, 2]))])
+    rows.savepoint("a")
+    for act in (lambda: rows.add("rating_events", [Column(np.array([3]))]), lambda: rows.savepoint("b")):
+        with pytest.raises(FlinkmsError) as caught:
+            act()
+        assert caught.value.sqlstate == "53400"
