@@ -29,6 +29,7 @@ from flinkms_sql.catalog.records import (
     TrainingOutcome,
 )
 from flinkms_sql.catalog.store import Store
+from flinkms_sql.catalog.trouble import troubled
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.types import SqlType
 from tests.running import running_postgres
@@ -280,6 +281,25 @@ def test_a_job_that_is_started_anew_says_why_until_it_runs_again(store: Store) -
     store.update_job(number, state="running")
     found = store.job(number)
     assert (found.state, found.error, found.sqlstate, found.attempts) == ("running", None, None, 0)
+
+
+def test_jobs_that_do_not_get_on_are_in_trouble(store: Store) -> None:
+    model(store)
+    numbers = []
+    for state in ("restarting", "failed", "failed", "running"):
+        numbers.append(store.enqueue_job(NewJob(kind="score", statement="INSERT", query=f"SELECT {len(numbers) % 3}",
+                                                desired="running")).id)
+        store.claim_job()
+        if state == "failed":
+            store.finish_job(numbers[-1], state, error="division by zero", sqlstate="22012")
+        else:
+            store.update_job(numbers[-1], state=state)
+    assert [found.id for found in troubled(store.jobs())] == numbers[:1] + numbers[1:3]
+    again = store.enqueue_job(NewJob(kind="score", statement="INSERT", query="SELECT 1", desired="running")).id
+    assert [found.id for found in troubled(store.jobs())] == [numbers[0], numbers[2]]
+    store.claim_job()
+    store.update_job(again, state="restarting", error="division by zero", attempts=3)
+    assert [found.id for found in troubled(store.jobs())] == [numbers[0], numbers[2], again]
 
 
 def test_a_model_has_one_standing_learner(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,6 +28,17 @@ class PartStatus:
     address: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TroubledJob:
+    """A job that is started anew again and again, or should run and does not: ``attempts`` without progress, and why."""
+
+    job: int
+    what: str
+    state: str
+    attempts: int
+    error: str
+
+
 def read(data_dir: Path) -> list[PartStatus]:
     """All parts, as last recorded; those whose process is gone are shown as stopped. Empty when nothing runs."""
     last = state.read(data_dir / "run")
@@ -47,10 +59,16 @@ def read(data_dir: Path) -> list[PartStatus]:
     return found
 
 
-def as_json(parts: list[PartStatus], sizes: Sizes, upkeep: LastUpkeep | None) -> str:
-    """The same for programs: {"parts": […], "sizes": {…}, "upkeep": {…} or null}; bytes, times in ISO 8601."""
+def as_json(parts: list[PartStatus], sizes: Sizes, upkeep: LastUpkeep | None, jobs: Sequence[TroubledJob] = ()) -> str:
+    """The same for programs: {"parts": […], "sizes": {…}, "upkeep": {…} or null, "jobs": […]}; bytes, times in ISO 8601."""
     done = None if upkeep is None else {**asdict(upkeep), "at": upkeep.at.isoformat()}
-    return json.dumps({"parts": [asdict(part) for part in parts], "sizes": asdict(sizes), "upkeep": done}, indent=1)
+    return json.dumps({"parts": [asdict(part) for part in parts], "sizes": asdict(sizes), "upkeep": done,
+                       "jobs": [asdict(job) for job in jobs]}, indent=1)
+
+
+def jobs_as_text(jobs: Sequence[TroubledJob]) -> str:
+    """A line for each job that does not get on."""
+    return "\n".join(f"job {job.job} ({job.what}) is {job.state}, {job.attempts} attempts: {job.error}" for job in jobs)
 
 
 def sizes_as_text(sizes: Sizes, upkeep: LastUpkeep | None) -> str:

@@ -55,6 +55,7 @@ def test_a_learner_that_crashes_says_why_and_another_query_goes_on_where_it_stop
 
             wait_for(lambda: "/ by zero" in (shown()[1] or ""), "the job to be in trouble")
             assert shown()[0] == "restarting" and shown()[2] >= 1
+            assert "(learn crashes) is restarting" in (status := deployment.command("status")) and "/ by zero" in status
             stop(connection)
             connection.execute("INSERT INTO MODEL crashes SELECT u, i, r FROM crash_events")
             wait_for(lambda: learned(replica) >= 5, "the rest to be learned")

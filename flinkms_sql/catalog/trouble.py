@@ -1,0 +1,19 @@
+"""Which jobs do not get on. Pure: rows of jobs in, those rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flinkms_sql.catalog.records import JobRecord
+
+
+def troubled(jobs: Sequence[JobRecord]) -> list[JobRecord]:
+    """Of all jobs those that are started anew, and standing ones that failed and have no successor."""
+    newest = {_purpose(job): job.id for job in jobs}
+    return [job for job in jobs if job.state == "restarting" or
+            ((job.state, job.desired) == ("failed", "running") and newest[_purpose(job)] == job.id)]
+
+
+def _purpose(job: JobRecord) -> tuple[str, str]:
+    """What a job is for: to teach its model, or to run its query."""
+    return job.kind, job.query if job.model is None else job.model
