@@ -48,7 +48,9 @@ def test_the_build_is_skipped_when_nothing_changed() -> None:
     assert jar.stat().st_mtime_ns == built_at
     with zipfile.ZipFile(jar) as content:
         service = content.read("META-INF/services/org.apache.flink.table.factories.Factory").decode()
-    assert service.split() == ["org.flinkms.connector.FlinkmsTableFactory"]
+    assert service.split() == [
+        "org.flinkms.connector.FlinkmsTableFactory", "org.flinkms.connector.json.WholeJsonFormatFactory",
+    ]  # fmt: skip
 
 
 def test_a_machine_without_a_jdk_is_told_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
