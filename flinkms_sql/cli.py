@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from flinkms_sql import __version__, errors, settings
-from flinkms_sql.commands import apply, demo, doctor, down, evaluate, generate, load, plan, status, up
+from flinkms_sql.commands import apply, demo, doctor, down, evaluate, generate, load, plan, status, up, user
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.settings import Settings
 
@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 COMMANDS: dict[str, ModuleType] = {
     "up": up, "down": down, "status": status, "doctor": doctor, "plan": plan, "apply": apply, "demo": demo,
-    "generate": generate, "load": load, "evaluate": evaluate,
+    "generate": generate, "load": load, "evaluate": evaluate, "user": user,
 }
 
 EXAMPLES = """\

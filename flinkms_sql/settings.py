@@ -15,7 +15,10 @@ from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 
 DATABASE = "flinkms"
-"""Name of the database, and of the role that owns it."""
+"""Name of the database, and of the user that whoever comes from this machine is unless it says otherwise."""
+
+OWNER = "flinkms_owner"
+"""Role that owns the registry of the embedded control database: we log in as it, no client can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

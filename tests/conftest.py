@@ -13,6 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pytest
 
 from tests.deployment import deployed
+from tests.running import make_passable
 
 GC_THRESHOLDS = (100_000, 20, 100)
 """Collections are most of the time of a short test beside a thousand others."""
@@ -25,19 +26,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def passable(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """As root, PostgreSQL runs as another user, who has to pass pytest's private directories to those below."""
-    if os.geteuid() == 0:
-        base = tmp_path_factory.getbasetemp()
-        for directory in (base.parent, base):
-            directory.chmod(0o711)
-
-
 @pytest.fixture
 def tmp_path(tmp_path: Path) -> Path:
     """A directory of the test's own that PostgreSQL's user may pass."""
-    tmp_path.chmod(0o711)
+    make_passable(tmp_path)
     return tmp_path
 
 

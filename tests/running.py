@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -65,10 +67,20 @@ def running(parts: Sequence[Part], data_dir: Path) -> Iterator[Running]:
         assert not thread.is_alive()
 
 
+def make_passable(directory: Path) -> None:
+    """Let PostgreSQL's user pass, when we are root: pytest's directories are private, and made so again at each start."""
+    if os.geteuid() != 0:
+        return
+    for place in (directory, *directory.parents):
+        if place.stat().st_uid == 0 and not place.stat().st_mode & stat.S_IXOTH:
+            place.chmod(stat.S_IMODE(place.stat().st_mode) | stat.S_IXOTH)
+
+
 @contextmanager
 def running_postgres(data_dir: Path) -> Iterator[str]:
-    """An embedded PostgreSQL without the registry: its connection string. As root, it runs as a user who has to pass."""
-    data_dir.chmod(0o711)
+    """An embedded PostgreSQL without the registry: its connection string."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    make_passable(data_dir)
     with running([postgres.part(data_dir)], data_dir) as held:
         held.wait_ready()
         yield postgres.dsn(data_dir)

@@ -10,7 +10,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import frontend, scram
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.floats import format_float8
-from flinkms_sql.server.authentication import Authentication, read_password_file
+from flinkms_sql.server.authentication import Authentication, PasswordEntry, PasswordFile, read_password_file
 from flinkms_sql.server.listener import serve
 from flinkms_sql.server.services import Services
 from flinkms_sql.server.settings import FrontendSettings
@@ -144,10 +144,23 @@ class TestStartup:
         file = tmp_path / "passwords"
         verifier = scram.make_verifier("p", b"s" * 16, 1)
         file.write_text(f"# who\n\nann:{verifier.text()}\n")
-        assert read_password_file(file) == {"ann": verifier}
+        assert read_password_file(file) == {"ann": PasswordEntry(verifier=verifier)}
+        file.write_text(f"ann:{verifier.text()}:writer\nbob:{verifier.text()}\n")
+        assert [entry.role for entry in read_password_file(file).values()] == ["writer", None]
         file.write_text("ann:plain\n")
         with pytest.raises(FlinkmsError, match="invalid SCRAM verifier in line 1"):
             read_password_file(file)
+
+    def test_a_password_file_that_changes_is_read_again(self, tmp_path):
+        file = tmp_path / "passwords"
+        first, second = (scram.make_verifier(word, b"s" * 16, 1) for word in "pq")
+        file.write_text(f"ann:{first.text()}\n")
+        passwords = PasswordFile(file)
+        assert passwords.get("ann") == first and passwords.get("bob") is None
+        file.write_text(f"ann:{first.text()}\nbob:{second.text()}:reader\n")
+        assert passwords.get("bob") == second
+        file.unlink()
+        assert passwords.get("ann") == first
 
 
 @conversation

@@ -25,6 +25,9 @@ from flinkms_sql.errors import FlinkmsError
 CONNECT_TIMEOUT_S = 10
 """Seconds to wait for PostgreSQL: it accepts within one even while it recovers."""
 
+SEARCH_PATH = "-c search_path=pg_catalog,flinkms,pg_temp"
+"""What names mean in the owner's connections: nothing that a client can have made."""
+
 Connection = psycopg.Connection[dict[str, object]]
 
 _SCHEMA = sqlfiles.queries("catalog/schema")
@@ -56,7 +59,7 @@ class Database:
     def connect(self) -> Connection:
         """A new autocommit connection, the caller's own. Raises 08006."""
         with translated():
-            connection = psycopg.connect(self._dsn, autocommit=True, row_factory=dict_row,
+            connection = psycopg.connect(owners(self._dsn), autocommit=True, row_factory=dict_row,
                                          connect_timeout=CONNECT_TIMEOUT_S, application_name="flinkms")
         # Whichever statement carries it: no value of ours is one that PostgreSQL refuses.
         set_json_dumps(dumps, connection)
@@ -84,7 +87,8 @@ class Database:
         in commit order, and no two of them deadlock.
         """
         with self.transaction() as connection:
-            row = connection.execute(_SCHEMA["change_lock"]).fetchone()
+            connection.execute(_SCHEMA["change_lock"])
+            row = connection.execute(_SCHEMA["begin_change"]).fetchone()
             yield connection, row["at"]
 
     @contextmanager
@@ -92,9 +96,15 @@ class Database:
         """See store.Store. The lock is held by a connection of its own: it goes when its holder does, however he ends."""
         with closing(self.connect()) as connection:
             with translated():
-                if not connection.execute(_SCHEMA["try_exclusive"], {"subject": subject}).fetchone()["held"]:
+                connection.execute(_SCHEMA["exclusive_subject"], {"subject": subject})
+                # The lock is a transaction's, whose end is that of the connection.
+                connection.autocommit = False
+                connection.execute(_SCHEMA["lock_timeout"], {"timeout": f"{max(round(wait_s * 1000), 1)}ms"})
+                try:
+                    with connection.transaction():
+                        connection.execute(_SCHEMA["try_exclusive"], {"subject": subject})
+                except psycopg.errors.LockNotAvailable:
                     on_wait()
-                    connection.execute(_SCHEMA["lock_timeout"], {"timeout": f"{round(wait_s * 1000)}ms"})
                     try:
                         connection.execute(_SCHEMA["exclusive"], {"subject": subject})
                     except psycopg.errors.LockNotAvailable as error:
@@ -136,9 +146,7 @@ def translated() -> Iterator[None]:
         ) from error
 
 
-def connection_parameters(dsn: str) -> dict[str, object]:
-    """Host (a directory for a unix socket), port, user, database and, where given, password of a connection string."""
-    parts = psycopg.conninfo.conninfo_to_dict(dsn)
-    found = {"host": parts.get("host") or "127.0.0.1", "port": int(parts.get("port") or 5432),
-             "user": parts.get("user") or "postgres", "database": parts.get("dbname") or parts.get("user") or "postgres"}
-    return found | ({"password": parts["password"]} if parts.get("password") else {})
+def owners(dsn: str) -> str:
+    """The connection string with what every connection of the registry's owner starts with."""
+    given = psycopg.conninfo.conninfo_to_dict(dsn).get("options")
+    return psycopg.conninfo.make_conninfo(dsn, options=f"{given} {SEARCH_PATH}" if given else SEARCH_PATH)

@@ -45,7 +45,8 @@ class PostgresStore(PostgresLifetimes):
         """See Store."""
         done = []
         with self._database.transaction() as connection:
-            connection.execute(_SCHEMA["migration_lock"])
+            known = connection.execute(_SCHEMA["has_migrations"]).fetchone()["present"]
+            connection.execute(_SCHEMA["migration_lock" if known else "first_lock"])
             applied = {}
             if connection.execute(_SCHEMA["has_migrations"]).fetchone()["present"]:
                 applied = {row["name"]: row["sha256"] for row in connection.execute(_SCHEMA["applied"])}

@@ -30,6 +30,7 @@ from flinkms_sql.catalog.records import (
     TrainingOutcome,
     VersionRecord,
 )
+from flinkms_sql.catalog.roles import RoleRights
 from flinkms_sql.types import SqlType
 
 Row = Mapping[str, Any]
@@ -152,6 +153,12 @@ def load_failure(row: Row) -> LoadFailure:
 def load_failure_parameters(failure: LoadFailure) -> dict[str, Any]:
     """The columns of a failure that the caller gives."""
     return {"frontend": failure.frontend, "model": failure.model, "version": failure.version, "error": failure.error}
+
+
+def role_rights(row: Row) -> RoleRights:
+    """A row of the statement ``rights``."""
+    return RoleRights(ours=row["ours"], can_log_in=row["can_log_in"], reads=row["reads"], deploys=row["deploys"],
+                      inserts=frozenset(row["inserts"]))
 
 
 SNAPSHOT_STATEMENTS = (("schema", "generation"), ("tables", "list"), ("models", "list"), ("models", "list_ready"),

@@ -57,6 +57,9 @@ def create_table(connection: psycopg.Connection, record: TableRecord) -> None:
     connection.execute(_template("create_table").format(table=table, columns=columns))
     connection.execute(_template("comment_table").format(table=table, comment=sql.Literal(COMMENTS[record.kind])))
     connection.execute(_template("refuse_writes").format(table=table))
+    connection.execute(_template("let_read").format(table=table))
+    if record.kind == "stream":
+        connection.execute(_template("let_insert").format(table=table))
 
 
 def drop_table(connection: psycopg.Connection, name: str) -> None:

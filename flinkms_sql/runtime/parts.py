@@ -28,15 +28,16 @@ SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 """The shortest question of PostgreSQL's protocol: a server answers it with one byte, before any session exists."""
 
 
-def all_parts(settings: Settings, *, migrate: Callable[[str], None],
+def all_parts(settings: Settings, *, adopt: Callable[[str], None], migrate: Callable[[str], None],
               environment: Mapping[str, str]) -> tuple[list[Part], Settings]:
     """Every part, and the settings with the addresses of the embedded ones filled in.
 
-    ``migrate`` brings the schema of the control database at a connection string up to date; ``environment`` is where
+    ``adopt`` gives the embedded database to its owner, by its superuser's connection string; ``migrate`` brings the
+    schema of the control database at its owner's connection string up to date; ``environment`` is where
     Java is looked for. Raises 55000 when Java, a wheel or the connector is missing.
     """
     java = jdk.find(environment)
-    control = _control(settings, migrate)
+    control = _control(settings, adopt, migrate)
     clusters = list(flink.parts(settings, java)) if settings.flink is None else [_external_flink(settings.flink)]
     resolved = replace(settings, control_dsn=settings.control_dsn or postgres.dsn(settings.data_dir),
                        flink=settings.flink or flink.rest_address(clusters[0]))
@@ -63,13 +64,17 @@ def speaks_postgres(host: str, port: int) -> bool:
         return False
 
 
-def _control(settings: Settings, migrate: Callable[[str], None]) -> Part:
+def _control(settings: Settings, adopt: Callable[[str], None], migrate: Callable[[str], None]) -> Part:
     if settings.control_dsn is not None:
         dsn = settings.control_dsn
         return Part(name="postgres", command=(), address="--control-dsn", started=lambda: migrate(dsn),
                     ready_wait_s=EXTERNAL_WAIT_S_MAX)
-    embedded = postgres.part(settings.data_dir)
-    return replace(embedded, started=lambda: migrate(postgres.dsn(settings.data_dir)))
+
+    def started() -> None:
+        adopt(postgres.dsn(settings.data_dir, user=postgres.SUPERUSER))
+        migrate(postgres.dsn(settings.data_dir))
+
+    return replace(postgres.part(settings.data_dir), started=started)
 
 
 def _external_flink(address: str) -> Part:

@@ -19,7 +19,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.runtime import account, processes
 from flinkms_sql.runtime.account import Account
 from flinkms_sql.runtime.part import Part
-from flinkms_sql.settings import DATABASE
+from flinkms_sql.settings import DATABASE, OWNER
 
 SOCKET_PATH_BYTES_MAX = 103
 """Bytes in a unix socket's path: 107 on Linux, 103 on macOS."""
@@ -49,8 +49,12 @@ def socket_dir(data_dir: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"flinkms-{os.geteuid()}-{digest}"
 
 
-def dsn(data_dir: Path, *, user: str = DATABASE) -> str:
-    """libpq connection string of the embedded database; user ``postgres`` is its superuser."""
+SUPERUSER = "postgres"
+"""The embedded server's superuser: used to set up, never to serve."""
+
+
+def dsn(data_dir: Path, *, user: str = OWNER) -> str:
+    """libpq connection string of the embedded database, as the registry's owner."""
     place = str(socket_dir(data_dir)).replace("\\", "\\\\").replace("'", "\\'")
     return f"host='{place}' port=5432 user={user} dbname={DATABASE}"
 
@@ -116,7 +120,7 @@ def _initialize(who: Account, home: Path) -> None:
     """Make the cluster, the role and the database beside their place, then rename: an interrupted start leaves none."""
     fresh = home.with_name("data.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    done = who.run([str(bin_dir() / "initdb"), "-D", str(fresh), "-U", "postgres", "--auth=trust", "--encoding=UTF8",
+    done = who.run([str(bin_dir() / "initdb"), "-D", str(fresh), "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8",
                     "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"])
     if done.returncode != 0:
         raise _failure("initdb", done.stdout)

@@ -6,7 +6,7 @@ Must not know how it is connected to. psycopg only reads connection strings here
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -17,7 +17,10 @@ from flinkms_sql.errors import FlinkmsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendAddress:
-    """Where the control database is: ``host`` starting with "/" is the directory of a unix socket."""
+    """Where the control database is: ``host`` starting with "/" is the directory of a unix socket.
+
+    ``clients_own``: clients' statements run as the client's own role; ``user`` is ours, for what concerns no client.
+    """
 
     host: str
     port: int = 5432
@@ -25,11 +28,30 @@ class BackendAddress:
     database: str = "postgres"
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
+    clients_own: bool = False
+
+    def for_client(self, name: str) -> BackendAddress:
+        """What a client of this name is connected to. Our password is not for it."""
+        return replace(self, user=name, password=None) if self.clients_own else self
 
     @property
     def is_local(self) -> bool:
         """Whether it is reached through a unix socket."""
         return self.host.startswith("/")
+
+
+def client_address(dsn: str, client_dsn: str | None) -> BackendAddress:
+    """Where clients' statements go: ``dsn``'s place (the owner's) unless ``client_dsn`` names another.
+
+    As the client's own role, unless ``client_dsn`` names one for all: never as the owner, unless it says so itself.
+    """
+    own = parse_dsn(dsn)
+    if client_dsn is None:
+        return replace(own, clients_own=True)
+    found = parse_dsn(client_dsn)
+    if conninfo_to_dict(client_dsn).get("user"):
+        return found
+    return replace(found, user=own.user, password=own.password, database=own.database, clients_own=True)
 
 
 def parse_dsn(dsn: str) -> BackendAddress:

@@ -1,16 +1,19 @@
 """Who may come in: trust on loopback, SCRAM-SHA-256 where a password file is named.
 
 Must not know about sockets: a dialogue takes what the client sent and says what to answer. A password file has lines
-``user:verifier``, the verifier as PostgreSQL keeps it in pg_authid; ``#`` begins a comment.
+``user:verifier`` or ``user:verifier:role``, the verifier as PostgreSQL keeps it in pg_authid; ``#`` begins a comment.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from flinkms_sql import errors
+from flinkms_sql.catalog.roles import ROLES, UserRole
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import scram
 from flinkms_sql.pgwire.messages import (
@@ -21,31 +24,87 @@ from flinkms_sql.pgwire.messages import (
     BackendMessage,
 )
 
+logger = logging.getLogger(__name__)
 
-def read_password_file(path: Path) -> dict[str, scram.Verifier]:
-    """Verifiers by user. Raises FlinkmsError 58030 when it cannot be read, 22023 for a malformed line."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordEntry:
+    """A line of a password file; ``role`` None: nothing is said of what the user may do."""
+
+    verifier: scram.Verifier
+    role: UserRole | None = None
+
+
+def read_password_file(path: Path) -> dict[str, PasswordEntry]:
+    """Entries by user. Raises FlinkmsError 58030 when it cannot be read, 22023 for a malformed line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise FlinkmsError(errors.IO_ERROR, f'cannot read the password file "{path}"', detail=f"{error}.") from error
-    verifiers: dict[str, scram.Verifier] = {}
+    entries: dict[str, PasswordEntry] = {}
     for number, line in enumerate(lines, 1):
-        user, colon, verifier = line.partition(":")
         if not line.strip() or line.startswith("#"):
             continue
         try:
-            verifiers[user] = scram.parse_verifier(verifier.strip() if colon else "")
+            user, entry = parse_password_line(line)
         except FlinkmsError as error:
             raise FlinkmsError(
                 error.sqlstate, f'{error.message} in line {number} of "{path}"', hint=error.hint
             ) from None
-    return verifiers
+        entries[user] = entry
+    return entries
+
+
+def parse_password_line(line: str) -> tuple[str, PasswordEntry]:
+    """``user:verifier`` or ``user:verifier:role``. Raises FlinkmsError 22023."""
+    user, colon, rest = line.partition(":")
+    verifier, _, last = rest.rpartition(":")
+    # A verifier ends in a colon and 44 characters of Base64: no role looks so.
+    role = next((role for role in ROLES if role == last.strip()), None)
+    text = (verifier if role is not None else rest) if colon else ""
+    return user, PasswordEntry(verifier=scram.parse_verifier(text.strip()), role=role)
+
+
+class PasswordFile:
+    """The verifiers of a password file, read again when it has changed: a user that was added can come in at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises FlinkmsError as ``read_password_file`` does."""
+        self._path = path
+        self._stamp = self._look()
+        self._entries = read_password_file(path)
+
+    def get(self, user: str) -> scram.Verifier | None:
+        """A user's verifier. What can no longer be read is logged, and lets in who it let in before."""
+        stamp = self._look()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._entries = read_password_file(self._path)
+            except FlinkmsError as error:
+                logger.warning("password file: %s", error)
+        entry = self._entries.get(user)
+        return None if entry is None else entry.verifier
+
+    def _look(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+class Verifiers(Protocol):
+    """Where verifiers are looked up."""
+
+    def get(self, user: str) -> scram.Verifier | None:
+        """A user's verifier, or None."""
 
 
 class Authentication:
     """How clients are let in: by ``verifiers``, or without a question when there are none."""
 
-    def __init__(self, verifiers: Mapping[str, scram.Verifier] | None) -> None:
+    def __init__(self, verifiers: Verifiers | None) -> None:
         self._verifiers = verifiers
         self._secret = secrets.token_bytes(32)
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from flinkms_sql.engine.batcher import Batcher, PreparedPoint
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.plan import PointPlan
-from flinkms_sql.server import rights
 from flinkms_sql.server.binding import parameter_oids
 from flinkms_sql.server.context import Context
 from flinkms_sql.server.names import Prepared
@@ -52,24 +51,26 @@ class HotPath:
     done: told the whole answer and the request; or None and the request, when that is to go the usual way after all.
     """
 
-    __slots__ = ("_as_of", "_batcher", "_catalog", "_context", "_done", "_generation", "_role", "_shapes",
-                 "_shared", "_statements", "_taken", "_transaction")  # fmt: skip
+    __slots__ = ("_access", "_as_of", "_batcher", "_catalog", "_context", "_done", "_generation", "_shapes", "_shared",
+                  "_statements", "_taken", "_transaction")  # fmt: skip
 
     def __init__(self, context: Context, batcher: Batcher, shared: TextShapes,
                  done: Callable[[bytes | None, bytes], None]) -> None:  # fmt: skip
         self._context, self._batcher, self._shared, self._done = context, batcher, shared, done
         self._transaction = context.transaction
+        self._access = context.services.access
         self._statements = context.names.statements
         self._catalog = context.services.catalogs.current
         self._shapes: list[BoundShape] = []
         self._generation = -1
         self._as_of: str | None = None
-        self._role = ""
         self._taken: tuple[BoundShape | TextShape, bytes]
         """The request that waits."""
 
     def take(self, data: bytes) -> bool:
         """Take a whole request of a known shape. Only called when the session is at rest."""
+        if self._access is not None and self._transaction.role not in self._access.readers:
+            return False
         kind = data[0]
         if kind == 0x42 or kind == 0x50:  # Bind or Parse
             return self._take_bound(data)
@@ -83,11 +84,7 @@ class HotPath:
             if values is None:
                 continue
             transaction = self._transaction
-            if (
-                self._generation != self._catalog().generation
-                or self._as_of != transaction.local.ours.get(AS_OF)
-                or self._role != transaction.role
-            ):
+            if self._generation != self._catalog().generation or self._as_of != transaction.local.ours.get(AS_OF):
                 self._shapes = []
                 return False
             # What the session wants, or is in, may have to be looked at first.
@@ -131,16 +128,15 @@ class HotPath:
                 return
             if prepared.generation != context.generation:
                 return
-            rights.check(transaction.role, prepared.plan)
             point = PreparedPoint(prepared.plan, transaction.as_of)
             shape = bound_shape(data, series, prepared, prepared.plan, point)
         except FlinkmsError:
             return
         if shape is not None:
-            now = context.generation, transaction.local.ours.get(AS_OF), transaction.role
-            if (self._generation, self._as_of, self._role) != now:
+            now = context.generation, transaction.local.ours.get(AS_OF)
+            if (self._generation, self._as_of) != now:
                 self._shapes = []
-            self._generation, self._as_of, self._role = now
+            self._generation, self._as_of = now
             self._shapes = [shape, *self._shapes[: SESSION_SHAPES_MAX - 1]]
 
     def _take_text(self, data: bytes) -> bool:
@@ -148,7 +144,7 @@ class HotPath:
         if len(data) != int.from_bytes(data[1:5], "big") + 1 or len(data) > REQUEST_BYTES_MAX or transaction.local.ours:
             return False
         shape = self._shared.find(data)
-        if shape is not None and shape.generation == self._catalog().generation and transaction.role in shape.roles:
+        if shape is not None and shape.generation == self._catalog().generation:
             values = shape.values(data)
             usual = not (transaction.stale or transaction.unrenderable or transaction.status == "failed")
             if values is not None and usual:
@@ -156,25 +152,20 @@ class HotPath:
                 self._submit(shape, values, data)
                 return True
         elif b"predict" in data or b"PREDICT" in data:
-            self._learn_text(data, shape)
+            self._learn_text(data)
         return False
 
-    def _learn_text(self, data: bytes, known: TextShape | None) -> None:
-        context, role = self._context, self._transaction.role
+    def _learn_text(self, data: bytes) -> None:
+        context = self._context
         try:
             text = data[5:-1].decode("utf-8")
             plan = context.plan_simple(text).plan
             if not isinstance(plan, PointPlan):
                 return
-            rights.check(role, plan)
         except (FlinkmsError, UnicodeDecodeError):
-            return
-        if known is not None and known.generation == context.generation and known.values(data) is not None:
-            known.roles.add(role)
             return
         shape = text_shape(text, plan, context.generation)
         if shape is not None:
-            shape.roles.add(role)
             self._shared.learn(data, shape)
 
     def _submit(self, shape: BoundShape | TextShape, values: list[object], data: bytes) -> None:

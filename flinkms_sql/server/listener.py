@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.server.authentication import Authentication, read_password_file
+from flinkms_sql.server.authentication import Authentication, PasswordFile
 from flinkms_sql.server.dialing import open_link
 from flinkms_sql.server.exposure import check_exposure
 from flinkms_sql.server.parameters import FORCED
@@ -58,7 +58,7 @@ async def serve(services: Services, settings: FrontendSettings) -> Server:
     Raises FlinkmsError: 22023 for settings that would let strangers in, 58030 when an address cannot be listened on,
     08006 when the control database cannot be reached.
     """
-    verifiers = None if settings.password_file is None else read_password_file(settings.password_file)
+    verifiers = None if settings.password_file is None else PasswordFile(settings.password_file)
     check_exposure(settings.hosts, passwords=verifiers is not None, tls=settings.tls is not None,
                    allow_plaintext=settings.allow_plaintext)
     parameters = await _server_parameters(services)

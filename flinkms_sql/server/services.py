@@ -15,6 +15,7 @@ from flinkms_sql.engine.registry import Registry
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.signatures import CatalogView
 from flinkms_sql.server.address import BackendAddress
+from flinkms_sql.server.rights import Access
 from udfs.block import Column
 
 
@@ -48,10 +49,14 @@ class Deployer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Everything that is injected; ``backend`` None: no statement can be relayed. ``registry`` has the loaded models."""
+    """Everything that is injected; ``backend`` None: no statement can be relayed. ``registry`` has the loaded models.
+
+    ``access`` None: everybody may come in and do everything.
+    """
 
     catalogs: Catalogs
     registry: Registry
     backend: BackendAddress | None = None
     streams: Streams | None = None
     deployer: Deployer | None = None
+    access: Access | None = None

@@ -221,13 +221,12 @@ _LITERALS: dict[SqlType, tuple[bytes, Callable[[bytes], object]]] = {
 class TextShape:
     """A Query whose text is a point prediction over number literals."""
 
-    __slots__ = ("_decoders", "_pattern", "generation", "point", "roles", "template")
+    __slots__ = ("_decoders", "_pattern", "generation", "point", "template")
 
     def __init__(self, pattern: re.Pattern[bytes], decoders: Sequence[Callable[[bytes], object]],
                  point: PreparedPoint, template: Template, generation: int) -> None:  # fmt: skip
         self._pattern, self._decoders = pattern, tuple(decoders)
         self.point, self.template, self.generation = point, template, generation
-        self.roles: set[str] = set()
         """Who may ask this."""
 
     def values(self, data: bytes) -> list[object] | None:

@@ -20,6 +20,7 @@ from flinkms_sql.server.context import Context
 from flinkms_sql.server.exposure import is_loopback
 from flinkms_sql.server.outbox import Outbox
 from flinkms_sql.server.parameters import canonical, is_local
+from flinkms_sql.server.rights import Access, login_refusal
 from flinkms_sql.server.shared import Member, Shared
 
 _SETTING = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)=((?:\\.|\S)*)")
@@ -63,10 +64,10 @@ class Startup:
                 self._shared.cancel(message)
                 outbox.close()
             case m.Startup():
-                self._start(message)
+                return self._start(message)
             case m.Password():
                 assert self._dialogue is not None
-                self._say(self._dialogue.receive(message.data))
+                return self._say(self._dialogue.receive(message.data))
             case m.Terminate():
                 outbox.close()
         return None
@@ -94,7 +95,7 @@ class Startup:
         assert encrypted is not None
         session.connection_made(encrypted)
 
-    def _start(self, message: m.Startup) -> None:
+    def _start(self, message: m.Startup) -> Awaitable[None] | None:
         parameters = dict(message.parameters)
         if message.major != 3:
             raise FlinkmsError(
@@ -115,7 +116,7 @@ class Startup:
         self._shared.admit(self._session)
         self._session.context.transaction.start(self._user, self._shared.server_parameters, _settings(parameters))
         self._dialogue = self._shared.authentication.dialogue(self._user)
-        self._say(self._dialogue.start())
+        return self._say(self._dialogue.start())
 
     def _check_encryption(self) -> None:
         """Raise 28000 when a client of another machine comes in plain text and may not."""
@@ -127,12 +128,30 @@ class Startup:
             raise FlinkmsError(errors.INVALID_AUTHORIZATION, f'connections from "{peer[0]}" need TLS',
                                hint="Connect with sslmode=require.")
 
-    def _say(self, answers: list[m.BackendMessage]) -> None:
+    def _say(self, answers: list[m.BackendMessage]) -> Awaitable[None] | None:
         assert self._dialogue is not None
         for answer in answers:
             self._outbox.send(answer)
-        if self._dialogue.done:
-            self._welcome()
+        if not self._dialogue.done:
+            return None
+        if self._shared.services.access is not None:
+            return self._welcome_role(self._shared.services.access)
+        self._welcome()
+        return None
+
+    async def _welcome_role(self, access: Access) -> None:
+        """Welcome a client that may be who it says. Raises FlinkmsError 28000, or PostgreSQL's for a role it may not SET."""
+        services, transaction = self._shared.services, self._session.context.transaction
+        if services.backend is not None and services.backend.clients_own:
+            if login_refusal(self._user, access.known.get(self._user)) is not None:
+                await access.refresh()
+            error = login_refusal(self._user, access.known.get(self._user))
+            if error is not None:
+                raise error
+        if transaction.local.shown("role") is not None:
+            await transaction.connect()
+            await transaction.refresh()
+        self._welcome()
 
     def _welcome(self) -> None:
         session, outbox = self._session, self._outbox

@@ -87,7 +87,9 @@ class Transaction:
             error = refusal(name, value)
             if error is not None:
                 raise error
-        self._user, self.role = user, startup.get("role", user)
+        if self._address is not None:
+            self._address = self._address.for_client(user)
+        self._user = self.role = user if self._address is None else self._address.user
         self.local = Local(server, startup)
         self.unrenderable = unrenderable(self._formats())
 

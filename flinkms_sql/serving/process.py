@@ -9,15 +9,17 @@ import signal
 import sys
 from contextlib import closing
 
-from flinkms_sql.catalog.asynchronous import SnapshotReader
-from flinkms_sql.catalog.connection import connection_parameters
+from flinkms_sql.catalog.asynchronous import RightsReader, SnapshotReader
 from flinkms_sql.catalog.postgres import PostgresStore
+from flinkms_sql.catalog.users import Users
 from flinkms_sql.deploy.execute import Deployer
+from flinkms_sql.server.address import client_address
+from flinkms_sql.server.authentication import read_password_file
 from flinkms_sql.server.exposure import tls_context
-from flinkms_sql.server.link import BackendAddress
 from flinkms_sql.server.listener import serve
 from flinkms_sql.server.services import Services
 from flinkms_sql.server.settings import FrontendSettings
+from flinkms_sql.serving.access import Access
 from flinkms_sql.serving.deploying import SessionDeployer
 from flinkms_sql.serving.following import Following, reporter
 from flinkms_sql.settings import DATABASE, Settings
@@ -46,23 +48,35 @@ async def _main(settings: Settings, dsn: str) -> None:
         following = Following(SnapshotReader(dsn), reporter(store, f"{settings.host}:{settings.port}"))
         stack.enter_context(closing(following.streams))
         await following.catch_up()
+        access = await _access(settings, dsn)
         gc.collect()
         gc.freeze()
         services = Services(
             catalogs=following, registry=following.registry, streams=following.streams,
-            backend=BackendAddress(**connection_parameters(dsn)),
+            backend=client_address(dsn, settings.client_dsn), access=access,
             deployer=SessionDeployer(Deployer(store=store, warehouse=settings.warehouse), following),
         )
         server = await serve(services, FrontendSettings(
             hosts=(settings.host,), port=settings.port, database=DATABASE, password_file=settings.password_file,
             tls=tls_context(settings.tls_cert, settings.tls_key), allow_plaintext=settings.allow_plaintext,
         ))
-        background = [asyncio.create_task(work)
-                      for work in (following.watch(), following.versions.poll(), following.versions.retry())]
+        background = [asyncio.create_task(work) for work in (
+            following.watch(), following.versions.poll(), following.versions.retry(), access.watch())]
         await _stopped(background)
         await server.close()
+        await access.close()
         for task in background:
             task.cancel()
+
+
+async def _access(settings: Settings, dsn: str) -> Access:
+    """Who may do what; every user of the password file has its role in the control database first."""
+    if settings.password_file is not None:
+        with closing(Users(dsn)) as users:
+            users.ensure({name: entry.role for name, entry in read_password_file(settings.password_file).items()})
+    access = Access(RightsReader(dsn))
+    await access.refresh()
+    return access
 
 
 async def _stopped(background: list[asyncio.Task[None]]) -> None:

@@ -11,6 +11,13 @@ COMMENT ON TABLE public.{table} IS {comment}
 CREATE TRIGGER flinkms_refuse_write BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON public.{table}
 FOR EACH STATEMENT EXECUTE FUNCTION flinkms.refuse_write()
 
+-- name: let_read
+GRANT SELECT ON public.{table} TO flinkms_reader
+
+-- name: let_insert
+-- The right to insert into the stream: the frontend asks for it, the trigger refuses what comes here.
+GRANT INSERT ON public.{table} TO flinkms_writer
+
 -- name: drop_table
 DROP TABLE IF EXISTS public.{table}
 

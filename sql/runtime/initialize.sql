@@ -1,6 +1,6 @@
-CREATE ROLE flinkms LOGIN CREATEDB CREATEROLE;
+CREATE ROLE flinkms_owner LOGIN CREATEROLE;
 
-CREATE DATABASE flinkms OWNER flinkms;
+CREATE ROLE flinkms LOGIN;
 
-ALTER ROLE flinkms IN DATABASE flinkms SET search_path = public;
+CREATE DATABASE flinkms OWNER flinkms_owner;
 

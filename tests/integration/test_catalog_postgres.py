@@ -19,7 +19,7 @@ from flinkms_sql.catalog.records import Column, TrainingOutcome
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.runtime import postgres
 from flinkms_sql.types import SqlType
-from tests.running import running, wait_for
+from tests.running import make_passable, running, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -31,7 +31,7 @@ OUTCOME = TrainingOutcome(training_rows=1, duration_ms=1, code_hash="ab" * 32)
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("control")
-    directory.chmod(0o711)
+    make_passable(directory)
     with running([postgres.part(directory)], directory) as held:
         held.wait_ready()
         yield directory
@@ -66,7 +66,7 @@ def stubs(client: psycopg.Connection) -> set[str]:
 
 def test_the_role_of_the_registry_is_no_superuser(client: psycopg.Connection) -> None:
     assert client.execute("SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (
-        "flinkms", False)
+        "flinkms_owner", False)
     assert client.execute("SHOW fsync").fetchone() == ("on",)
 
 

@@ -63,8 +63,21 @@ async def _after_refresh(context: Context, portal: Portal, row_limit: int) -> No
 
 
 def _execute(context: Context, portal: Portal, row_limit: int) -> Awaitable[None] | None:
+    plan, access = portal.prepared.plan, context.services.access
+    if access is not None and rights.refusal(access.known.get(context.transaction.role), plan) is not None:
+        return _run_if_permitted(context, portal, row_limit)
+    return _run(context, portal, row_limit)
+
+
+async def _run_if_permitted(context: Context, portal: Portal, row_limit: int) -> None:
+    await rights.ensure(context.services.access, context.transaction.role, portal.prepared.plan)
+    work = _run(context, portal, row_limit)
+    if work is not None:
+        await work
+
+
+def _run(context: Context, portal: Portal, row_limit: int) -> Awaitable[None] | None:
     plan = portal.prepared.plan
-    rights.check(context.transaction.role, plan)
     refuse_writing(plan, read_only=context.transaction.known.read_only)
     match plan:
         case PointPlan() | ModelPlan() | ExplainPlan():

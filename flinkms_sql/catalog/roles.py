@@ -1,0 +1,27 @@
+"""Records of roles: what a user can be, and what a role of the control database may do.
+
+Must not know who asks, nor what is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+UserRole = Literal["reader", "writer", "deployer"]
+ROLES: tuple[UserRole, ...] = ("reader", "writer", "deployer")
+"""What a user can be, each with the rights of those before it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleRights:
+    """What a role of the control database may do. ``ours``: the registry's owner or a superuser; no client may be it.
+
+    ``inserts``: names of the streams it may insert into.
+    """
+
+    ours: bool
+    can_log_in: bool
+    reads: bool
+    deploys: bool
+    inserts: frozenset[str]

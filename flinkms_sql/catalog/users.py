@@ -1,0 +1,92 @@
+"""Users: the roles that clients log in as, each a member of one group; and whose the registry is.
+
+Must not know passwords: they are the frontend's to ask for. A user owns a schema of its own name, for its own tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import psycopg
+from psycopg import sql
+
+from flinkms_sql import errors, sqlfiles
+from flinkms_sql.catalog.connection import Connection, Database, translated
+from flinkms_sql.catalog.roles import ROLES, UserRole
+from flinkms_sql.errors import FlinkmsError
+
+_ACCESS = sqlfiles.queries("catalog/access")
+
+NAME_BYTES_MAX = 63
+"""Bytes of a name in PostgreSQL (NAMEDATALEN - 1)."""
+
+
+def adopt(dsn: str) -> None:
+    """Give the registry to a role that no client logs in as; ``dsn`` is a superuser's. Changes nothing the second time."""
+    with translated(), psycopg.connect(dsn) as connection:
+        connection.execute(sqlfiles.load("catalog/adopt"))
+
+
+class Users:
+    """The users of one control database, by its owner's connection string."""
+
+    def __init__(self, dsn: str) -> None:
+        self._database = Database(dsn)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._database.close()
+
+    def all(self) -> dict[str, UserRole]:
+        """What each user is, by name."""
+        with self._database.transaction() as connection:
+            return {row["name"]: row["role"] for row in connection.execute(_ACCESS["users"])}
+
+    def put(self, name: str, role: UserRole) -> None:
+        """Make a user, or make one that is there another kind of user.
+
+        Raises FlinkmsError: 22023 for a name that is no user's, 42501 for a role that is not ours to change.
+        """
+        _check_name(name)
+        with self._database.transaction() as connection:
+            _put(connection, name, role)
+
+    def ensure(self, wanted: Mapping[str, UserRole | None]) -> None:
+        """Make the users that are missing (readers, where nothing is said), and change those that are said otherwise."""
+        known = self.all()
+        for name, role in wanted.items():
+            if name not in known or (role is not None and known[name] != role):
+                self.put(name, role or "reader")
+
+    def remove(self, name: str) -> None:
+        """Remove a user. Raises FlinkmsError 42704 when there is none, 2BP01 while tables belong to it."""
+        with self._database.transaction() as connection:
+            if name not in {row["name"] for row in connection.execute(_ACCESS["users"])}:
+                raise FlinkmsError(errors.UNDEFINED_OBJECT, f'user "{name}" does not exist')
+            quoted = {"name": name, "quoted": sql.Identifier(name).as_string(connection)}
+            if connection.execute(_ACCESS["owns_schema"], quoted).fetchone()["present"]:
+                connection.execute(_template("drop_schema", name=name))
+            connection.execute(_template("drop_user", name=name))
+
+
+def _put(connection: Connection, name: str, role: UserRole) -> None:
+    quoted = {"name": sql.Identifier(name).as_string(connection)}
+    connection.execute(_ACCESS["keep_created"])
+    if not connection.execute(_ACCESS["exists"], quoted).fetchone()["present"]:
+        connection.execute(_template("create_user", name=name))
+        connection.execute(_template("create_schema", name=name))
+    for row in connection.execute(_ACCESS["groups"], quoted).fetchall():
+        connection.execute(_template("revoke_group", name=name, group=row["name"]))
+    connection.execute(_template("grant_group", name=name, group=f"flinkms_{role}"))
+
+
+def _check_name(name: str) -> None:
+    reserved = name.startswith(("pg_", "flinkms_")) or name in ("public", "none", "postgres")
+    if not name or reserved or len(name.encode()) > NAME_BYTES_MAX or any(not sign.isprintable() or sign == ":" for sign in name):
+        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f'"{name}" cannot be the name of a user',
+                           hint=f"Choose up to {NAME_BYTES_MAX} printable characters without a colon, not beginning with "
+                                "pg_ or flinkms_. Roles are " + ", ".join(ROLES) + ".")
+
+
+def _template(statement: str, **names: str) -> sql.Composed:
+    return sql.SQL(_ACCESS[statement]).format(**{key: sql.Identifier(name) for key, name in names.items()})

@@ -1,0 +1,54 @@
+-- Roles: who may do what (read by frontends every second), and the users that log in. Braces are psycopg.sql's.
+
+-- name: rights
+-- ``ours``: the registry's owner and superusers, as whom no client may log in.
+SELECT r.rolname AS role, r.rolcanlogin AS can_log_in, o.ours,
+       o.ours OR pg_has_role(r.oid, 'flinkms_reader', 'USAGE') AS reads,
+       o.ours OR pg_has_role(r.oid, 'flinkms_deployer', 'USAGE') AS deploys,
+       ARRAY(SELECT t.name FROM flinkms.tables AS t
+             WHERE t.kind = 'stream' AND has_table_privilege(r.oid, to_regclass(format('public.%I', t.name)), 'INSERT')) AS inserts
+FROM pg_roles AS r,
+     LATERAL (SELECT r.rolsuper OR pg_has_role(r.oid, c.relowner, 'MEMBER') AS ours
+              FROM pg_class AS c WHERE c.oid = 'flinkms.models'::regclass) AS o
+WHERE pg_has_role(r.oid, 'flinkms_reader', 'MEMBER')
+
+-- name: users
+SELECT r.rolname AS name,
+       CASE WHEN pg_has_role(r.oid, 'flinkms_deployer', 'USAGE') THEN 'deployer'
+            WHEN pg_has_role(r.oid, 'flinkms_writer', 'USAGE') THEN 'writer' ELSE 'reader' END AS role
+FROM pg_roles AS r JOIN pg_class AS c ON c.oid = 'flinkms.models'::regclass
+WHERE r.rolcanlogin AND NOT r.rolsuper AND NOT pg_has_role(r.oid, c.relowner, 'MEMBER')
+  AND pg_has_role(r.oid, 'flinkms_reader', 'USAGE')
+ORDER BY r.rolname
+
+-- name: exists
+SELECT to_regrole(%(name)s) IS NOT NULL AS present
+
+-- name: groups
+SELECT g.rolname AS name FROM pg_auth_members AS m JOIN pg_roles AS g ON g.oid = m.roleid
+WHERE m.member = to_regrole(%(name)s) AND g.rolname IN ('flinkms_reader', 'flinkms_writer', 'flinkms_deployer')
+
+-- name: keep_created
+-- So that its schema can be made, and dropped with it.
+SET LOCAL createrole_self_grant = 'inherit, set'
+
+-- name: create_user
+CREATE ROLE {name} LOGIN
+
+-- name: revoke_group
+REVOKE {group} FROM {name}
+
+-- name: grant_group
+GRANT {group} TO {name}
+
+-- name: create_schema
+CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name}
+
+-- name: owns_schema
+SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = %(name)s AND nspowner = to_regrole(%(quoted)s)) AS present
+
+-- name: drop_schema
+DROP SCHEMA {name}
+
+-- name: drop_user
+DROP ROLE {name}
