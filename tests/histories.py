@@ -46,6 +46,7 @@ class History:
         self.steps: list[str] = []
         self._ids = itertools.count(1)
         self._query = 0
+        self._taken: set[str] = set()
         deployment.execute(f"CREATE TABLE {name}_events (id BIGINT, u BIGINT, i BIGINT, r DOUBLE) "
                            "WITH ('connector' = 'flinkms')")
         self.insert(TRAINED_ROWS)
@@ -54,12 +55,13 @@ class History:
         self.start()
 
     def step(self) -> None:
-        """One random step."""
+        """One random step: of those that are possible now one that was not taken yet, so that few steps try all of them."""
         learns = self.job() is not None
-        steps = {self.insert: 3, self.transaction: 2, self.refresh: 2, self.refresh_killed: 1, self.promote: 2, self.kill: 2}
-        steps |= {self.stop: 3} if learns else {self.start: 4, self.start_other: 4}
-        weights = np.array(list(steps.values()), float)
-        action = list(steps)[int(self.random.choice(len(steps), p=weights / weights.sum()))]
+        steps = [self.insert, self.transaction, self.refresh, self.refresh_killed, self.promote, self.kill,
+                 *((self.stop,) if learns else (self.start, self.start_other))]
+        fresh = [step for step in steps if step.__name__ not in self._taken]
+        action = (fresh or steps)[int(self.random.integers(len(fresh or steps)))]
+        self._taken.add(action.__name__)
         self.steps.append(action.__name__)
         action()
 
