@@ -9,14 +9,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import times
 from flinkms_sql.pgwire.parameters import decode_binary
 from flinkms_sql.pgwire.wire import Body, ProtocolError
 from flinkms_sql.types import SqlType
 from udfs.block import Column
-
-NULL_VALUE_NOT_ALLOWED = "22004"
 
 _EPOCHS = {
     SqlType.DATE: times.EPOCH_DAYS,
@@ -89,7 +88,7 @@ def _lists(values: Sequence[bytes | None], kind: SqlType) -> Column:
     for value in values:
         found = None if value is None else decode_binary(value, kind.value.oid)
         if isinstance(found, Column) and found.valid is not None:
-            raise FlinkmsError(NULL_VALUE_NOT_ALLOWED, "an array argument of a model must not contain NULL")
+            raise FlinkmsError(errors.NULL_VALUE_NOT_ALLOWED, "an array argument of a model must not contain NULL")
         elements.append(found.values if isinstance(found, Column) else np.empty(0, kind.value.dtype))
     offsets = np.zeros(len(elements) + 1, dtype=np.int64)
     np.cumsum([len(one) for one in elements], out=offsets[1:])

@@ -12,10 +12,8 @@ from datetime import datetime, timedelta, timezone, tzinfo
 
 import numpy as np
 
+from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-
-INVALID_DATETIME_FORMAT = "22007"
-DATETIME_FIELD_OVERFLOW = "22008"
 
 EPOCH_DAYS = 10_957
 """Days from 1970-01-01 to 2000-01-01, PostgreSQL's epoch."""
@@ -43,7 +41,7 @@ def parse_timestamp(text: str, *, zone: tzinfo | None) -> int:
         return special
     match = _TIMESTAMP.fullmatch(stripped)
     if match is None:
-        raise FlinkmsError(INVALID_DATETIME_FORMAT, f'invalid input syntax for type {kind}: "{text}"')
+        raise FlinkmsError(errors.INVALID_DATETIME_FORMAT, f'invalid input syntax for type {kind}: "{text}"')
     year, month, day, hour, minute, second, fraction, offset = match.groups(default="")
     microsecond = round(float(f"0.{fraction}") * 1_000_000) if fraction else 0
     try:
@@ -56,7 +54,7 @@ def parse_timestamp(text: str, *, zone: tzinfo | None) -> int:
         aware = local.replace(tzinfo=_offset(offset) if offset else zone)
         return (aware - _EPOCH_UTC) // timedelta(microseconds=1)
     except (ValueError, OverflowError):
-        raise FlinkmsError(DATETIME_FIELD_OVERFLOW, f'date/time field value out of range: "{text}"') from None
+        raise FlinkmsError(errors.DATETIME_FIELD_OVERFLOW, f'date/time field value out of range: "{text}"') from None
 
 
 def _below(digits: str, bound: int) -> int:
@@ -80,7 +78,7 @@ def parse_date(text: str) -> int:
     if special is not None:
         return special
     if _TIMESTAMP.fullmatch(text.strip()) is None and text.strip().lower() != "epoch":
-        raise FlinkmsError(INVALID_DATETIME_FORMAT, f'invalid input syntax for type date: "{text}"')
+        raise FlinkmsError(errors.INVALID_DATETIME_FORMAT, f'invalid input syntax for type date: "{text}"')
     return parse_timestamp(text, zone=None) // 86_400_000_000
 
 

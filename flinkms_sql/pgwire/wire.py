@@ -11,8 +11,6 @@ import struct
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 
-CHARACTER_NOT_IN_REPERTOIRE = "22021"
-
 _I16 = struct.Struct(">h")
 _U16 = struct.Struct(">H")
 _I32 = struct.Struct(">i")
@@ -39,7 +37,7 @@ def decode_utf8(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         shown = " ".join(f"0x{byte:02x}" for byte in data[error.start : error.end])
-        raise FlinkmsError(CHARACTER_NOT_IN_REPERTOIRE, f'invalid byte sequence for encoding "UTF8": {shown}') from None
+        raise FlinkmsError(errors.CHARACTER_NOT_IN_REPERTOIRE, f'invalid byte sequence for encoding "UTF8": {shown}') from None
 
 
 class Body:

@@ -157,7 +157,7 @@ def _common(
     shapes = {(tuple(kind for _, kind in model.inputs), tuple(kind for _, kind in model.outputs)) for model in models}
     if len(shapes) > 1:
         raise FlinkmsError(
-            "42P18",
+            errors.INDETERMINATE_DATATYPE,
             f"could not determine the argument types of {function}",
             hint="Models of different signatures fit this call: write the model's name instead of a parameter, "
                  "or cast its arguments.",

@@ -75,7 +75,7 @@ def _take_columns(cursor: Cursor, table: TableSignature) -> list[Named]:
             raise FlinkmsError(errors.UNDEFINED_COLUMN, f'column "{name}" of stream "{table.name}" does not exist',
                                position=position)  # fmt: skip
         if any(name == other for other, _ in columns):
-            raise FlinkmsError("42701", f'column "{name}" specified more than once', position=position)
+            raise FlinkmsError(errors.DUPLICATE_COLUMN, f'column "{name}" specified more than once', position=position)
         columns.append((name, known[name]))
     return columns
 

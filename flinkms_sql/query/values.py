@@ -14,7 +14,6 @@ from flinkms_sql.catalog.address import parse_moment
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.types import SqlType
 
-INVALID_DATETIME_FORMAT = "22007"
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _INTEGERS = {SqlType.SMALLINT: 15, SqlType.INT: 31, SqlType.BIGINT: 63}
 _FLOATS = (SqlType.FLOAT, SqlType.DOUBLE)
@@ -88,7 +87,7 @@ def from_text(text: str, target: SqlType, *, position: int | None = None) -> obj
     except ValueError:
         stamp = target in (SqlType.DATE, SqlType.TIMESTAMP, SqlType.TIMESTAMP_LTZ)
         raise FlinkmsError(
-            INVALID_DATETIME_FORMAT if stamp else errors.INVALID_TEXT_REPRESENTATION,
+            errors.INVALID_DATETIME_FORMAT if stamp else errors.INVALID_TEXT_REPRESENTATION,
             f'invalid input syntax for type {target.value.postgres}: "{text}"',
             position=position,
         ) from None

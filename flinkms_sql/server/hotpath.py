@@ -51,15 +51,15 @@ class HotPath:
     done: told the whole answer and the request; or None and the request, when that is to go the usual way after all.
     """
 
-    __slots__ = ("_access", "_as_of", "_batcher", "_catalog", "_context", "_done", "_generation", "_shapes", "_shared",
-                  "_statements", "_taken", "_transaction")  # fmt: skip
+    __slots__ = ("_access", "_as_of", "_batcher", "_catalog", "_context", "_done", "_generation", "_portals", "_shapes",
+                 "_shared", "_statements", "_taken", "_transaction")  # fmt: skip
 
     def __init__(self, context: Context, batcher: Batcher, shared: TextShapes,
                  done: Callable[[bytes | None, bytes], None]) -> None:  # fmt: skip
         self._context, self._batcher, self._shared, self._done = context, batcher, shared, done
         self._transaction = context.transaction
         self._access = context.services.access
-        self._statements = context.names.statements
+        self._statements, self._portals = context.names.statements, context.names.portals
         self._catalog = context.services.catalogs.current
         self._shapes: list[BoundShape] = []
         self._generation = -1
@@ -179,5 +179,5 @@ class HotPath:
             return
         status = self._transaction.status
         if status == "idle":
-            self._context.names.portals.clear()
+            self._portals.clear()
         self._done(shape.template.render(value, status), data)

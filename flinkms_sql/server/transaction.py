@@ -121,6 +121,12 @@ class Transaction:
         return Known(read_only=read_only, timeout_s=timeout_s, formats={})
 
     @property
+    def hides_public(self) -> bool:
+        """Whether search_path does not lead to public, where streams and Flink tables are."""
+        path = self.reported("search_path")
+        return path is not None and "public" not in [name.strip().strip('"') for name in path.split(",")]
+
+    @property
     def runs_there(self) -> bool:
         """Whether a transaction is open on the link, of which only PostgreSQL knows what it may."""
         return self.link is not None and (self.in_block or self.hidden or self.link.series_open)

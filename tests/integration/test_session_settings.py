@@ -197,3 +197,24 @@ def test_names_taken_before_there_is_a_link(running):
         assert outcome(wire.say(m.Bind(statement="s"), m.Execute(), m.Sync())).tags == ("SELECT 1",)
         assert outcome(wire.say(m.Close(target="statement", name="s"), m.Sync())).error == ""
         assert outcome(wire.ask(PREPARE)).tags == ("PREPARE",)
+
+
+def test_search_path_decides_which_table_a_name_is(running, address):
+    with closing(psycopg.connect(host=address.host, user="postgres", dbname="flinkms", autocommit=True)) as direct:
+        direct.execute("CREATE SCHEMA other; CREATE TABLE other.rating_events (LIKE public.rating_events)")
+        stream = running.streams.events
+        before = len(stream.rows)
+        with closing(connect(running)) as wire:
+            wire.ask("SET search_path TO other")
+            insert = "INSERT INTO rating_events VALUES (7, 7, 7, NULL)"
+            assert outcome(wire.ask(insert)).tags == ("INSERT 0 1",)
+            assert outcome(wire.say(m.Parse(statement="", text=insert), m.Bind(), m.Execute(), m.Sync())).error == ""
+            assert len(stream.rows) == before
+            assert outcome(wire.ask(insert.replace("rating", "public.rating"))).tags == ("INSERT 0 1",)
+            assert len(stream.rows) == before + 1
+            wire.ask("SET search_path TO nowhere")
+            assert outcome(wire.ask(insert)).error == "42P01"
+            wire.ask("RESET search_path")
+            assert outcome(wire.ask(insert)).tags == ("INSERT 0 1",)
+            assert len(stream.rows) == before + 2
+        assert direct.execute("SELECT count(*) FROM other.rating_events").fetchone() == (2,)

@@ -88,7 +88,7 @@ def take_columns(cursor: Cursor) -> tuple[Column, ...]:
 def refuse_duplicate(column: Column, columns: list[Column]) -> None:
     """Raises 42701 when a column of this name was declared before."""
     if any(known.name == column.name for known in columns):
-        raise FlinkmsError("42701", f'column "{column.name}" specified more than once', position=column.position)
+        raise FlinkmsError(errors.DUPLICATE_COLUMN, f'column "{column.name}" specified more than once', position=column.position)
 
 
 def take_options(cursor: Cursor) -> dict[str, str]:
