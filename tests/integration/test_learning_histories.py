@@ -39,7 +39,11 @@ def test_every_committed_row_is_learned_once_by_every_version_that_was_live(depl
 
 def test_a_learner_that_crashes_says_why_and_another_query_goes_on_where_it_stopped(deployment: Deployment):
     with deployment.connect() as connection:
-        deployment.command("generate", "model", "crashes", "--users", "20", "--items", "20", "--factors", "4")
+        connection.execute("CREATE TABLE crash_ratings (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'flinkms')")
+        connection.execute("INSERT INTO crash_ratings SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::float8[])",
+                           ([n % 20 for n in range(200)], [n % 17 for n in range(200)], [1.0 + n % 5 for n in range(200)]))
+        connection.execute("CREATE MODEL crashes INPUT (u BIGINT, i BIGINT) OUTPUT (r DOUBLE) WITH ('algorithm' = 'als', "
+                           "'factors' = '4', 'iterations' = '2') AS SELECT u, i, r FROM crash_ratings")
         connection.execute("CREATE TABLE crash_events (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'flinkms')")
         connection.execute("INSERT INTO MODEL crashes SELECT u, i, r + 1 / (u - 13) FROM crash_events")
         with pytest.raises(psycopg.errors.ObjectInUse, match="already learns"):
@@ -50,12 +54,18 @@ def test_a_learner_that_crashes_says_why_and_another_query_goes_on_where_it_stop
             connection.execute("INSERT INTO crash_events VALUES (3, 3, 3.0), (13, 4, 4.0)")
 
             def shown() -> tuple:
-                query = "SELECT state, error, attempts FROM flinkms.jobs WHERE model = 'crashes' ORDER BY id DESC LIMIT 1"
-                return connection.execute(query).fetchone()
+                query = "SELECT state, error, attempts FROM flinkms.jobs WHERE kind = 'learn' AND model = 'crashes'"
+                return connection.execute(f"{query} ORDER BY id DESC LIMIT 1").fetchone()
 
             wait_for(lambda: "/ by zero" in (shown()[1] or ""), "the job to be in trouble")
             assert shown()[0] == "restarting" and shown()[2] >= 1
             assert "(learn crashes) is restarting" in (status := deployment.command("status")) and "/ by zero" in status
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="could not catch up: .*by zero"):
+                connection.execute("REFRESH MODEL crashes")
+            states = "SELECT version, state FROM flinkms.model_versions WHERE model = 'crashes' ORDER BY version"
+            live = "SELECT version FROM flinkms.model_aliases WHERE model = 'crashes'"
+            assert connection.execute(states).fetchall() == [(1, "ready"), (2, "ready")]
+            assert connection.execute(live).fetchall() == [(1,)]
             stop(connection)
             connection.execute("INSERT INTO MODEL crashes SELECT u, i, r FROM crash_events")
             wait_for(lambda: learned(replica) >= 5, "the rest to be learned")
@@ -65,6 +75,7 @@ def test_a_learner_that_crashes_says_why_and_another_query_goes_on_where_it_stop
 
 
 def stop(connection: psycopg.Connection) -> None:
-    """STOP JOB of the newest job of the model ``crashes``."""
-    job = connection.execute("SELECT max(id) FROM flinkms.jobs WHERE model = 'crashes'").fetchone()[0]
+    """STOP JOB of the newest learner of the model ``crashes``."""
+    newest = "SELECT max(id) FROM flinkms.jobs WHERE kind = 'learn' AND model = 'crashes'"
+    job = connection.execute(newest).fetchone()[0]
     connection.execute(f"STOP JOB {job}")
