@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.deploy.execute import Deployer
+from flinkms_sql.places import Places
 from flinkms_sql.runtime import postgres
 from flinkms_sql.settings import Settings, forget_postgres
 
@@ -26,11 +27,16 @@ def control_dsn(settings: Settings) -> str:
     return settings.control_dsn or postgres.dsn(settings.data_dir)
 
 
+def places(settings: Settings) -> Places:
+    """Where a deployment may read, write and delete."""
+    return Places(warehouse=settings.warehouse, roots=settings.roots, closed=settings.closed)
+
+
 @contextmanager
 def open_deployer(settings: Settings) -> Iterator[Deployer]:
     """A deployer over the registry and warehouse of a deployment that runs. Raises FlinkmsError 08006."""
     with closing(PostgresStore(control_dsn(settings))) as store:
-        yield Deployer(store=store, warehouse=settings.warehouse)
+        yield Deployer(store=store, places=places(settings))
 
 
 def run_jobs(settings: Settings) -> None:
@@ -55,7 +61,7 @@ def run_jobs(settings: Settings) -> None:
                         report=settings.upkeep_report, keep_s=settings.log_retention_s, jobs_keep=settings.jobs_keep)
         threading.Thread(target=upkeep.run, args=(stopping,), name="upkeep", daemon=True).start()
         run(JobContext(
-            store=store, cluster=Cluster(address), warehouse=settings.warehouse, stopping=stopping,
+            store=store, cluster=Cluster(address), places=places(settings), stopping=stopping,
             target=FlinkTarget(address=address, checkpoints=checkpoints, python=launcher),
             submitting=threading.Lock(),
         ))

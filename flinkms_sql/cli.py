@@ -96,6 +96,8 @@ def _common() -> argparse.ArgumentParser:
     group.add_argument("--control-dsn", metavar="DSN", help="a PostgreSQL to use instead of the embedded one")
     group.add_argument("--flink", type=_checked(settings.endpoint), metavar="HOST:PORT",
                        help="REST address of a session cluster to use instead of the embedded one")
+    group.add_argument("--data-roots", metavar="DIRS", help=f"directories that tables may name, separated by {os.pathsep!r}; "
+                                                           "default: the current one, and always the warehouse")
     group.add_argument("--client-dsn", metavar="DSN", help="how clients' statements reach that PostgreSQL; default: as the "
                                                           "client's own role")
     group.add_argument("--password-file", type=Path, metavar="FILE", help="users that may connect; default: trust")

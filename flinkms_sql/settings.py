@@ -43,6 +43,10 @@ class Settings:
     password_file: Path | None = None
     """File with ``user:verifier[:role]`` lines; None: clients from this machine are trusted."""
 
+    data_roots: str | None = None
+    """Directories below which tables may name files, separated as in PATH; None: where the command was given. The
+    warehouse is always one of them."""
+
     client_dsn: str | None = None
     """libpq connection string that clients' own statements use on a control database that is not embedded; where it
     names no user, each client logs in as itself. None: ``control_dsn``'s place, as itself."""
@@ -88,7 +92,9 @@ class Settings:
         # Parts run in the data directory: what is relative is so to where the command was given.
         places = {name: Path(os.path.abspath(value.expanduser())) for name in _PLACES
                   if (value := getattr(changed, name)) is not None}
-        return replace(changed, **places)
+        roots = os.pathsep.join(os.path.abspath(os.path.expanduser(root))
+                                for root in (changed.data_roots or os.curdir).split(os.pathsep) if root)
+        return replace(changed, data_roots=roots, **places)
 
     def environment(self) -> dict[str, str]:
         """FLINKMS_* variables from which a child process gets these settings back."""
@@ -99,6 +105,17 @@ class Settings:
     def warehouse(self) -> Path:
         """Directory of streams and model logs (docs/modellog.md)."""
         return self.data_dir / "warehouse"
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Directories below which tables may name files, but for the warehouse."""
+        return tuple(Path(root) for root in (self.data_roots or "").split(os.pathsep) if root)
+
+    @property
+    def closed(self) -> tuple[Path, ...]:
+        """What no table may name: our own state, and the files that say who may come in."""
+        own = [self.data_dir / name for name in ("postgres", "logs", "run", "flink")]
+        return (*own, *(path for path in (self.password_file, self.tls_cert, self.tls_key) if path is not None))
 
     @property
     def logs(self) -> Path:
@@ -207,7 +224,7 @@ _PLACES = ("data_dir", "password_file", "tls_cert", "tls_key")
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "data_dir": Path, "host": str, "port": port_number, "control_dsn": str, "flink": endpoint, "password_file": Path,
     "jobmanager_memory_mb": memory_mb, "taskmanager_memory_mb": memory_mb, "task_slots": slots,
-    "log_retention_s": seconds, "jobs_keep": jobs, "client_dsn": str, "tls_cert": Path, "tls_key": Path, "allow_plaintext": switch,
+    "log_retention_s": seconds, "jobs_keep": jobs, "data_roots": str, "client_dsn": str, "tls_cert": Path, "tls_key": Path, "allow_plaintext": switch,
 }
 
 

@@ -96,7 +96,8 @@ def deployed(**settings: object) -> Iterator[Deployment]:
     folder = Path(tempfile.mkdtemp(prefix="flinkms-bench-"))
     # PostgreSQL runs as another user when we are root, and has to pass.
     folder.chmod(0o711)
-    chosen = Settings(data_dir=folder / "data", port=free_ports(1)[0]).with_options(settings)
+    roots = os.pathsep.join(filter(None, (tempfile.gettempdir(), os.environ.get("FLINKMS_DATA"))))
+    chosen = Settings(data_dir=folder / "data", port=free_ports(1)[0], data_roots=roots).with_options(settings)
     began = time.monotonic()
     try:
         _flinkms(chosen, ("up", "--detach"))

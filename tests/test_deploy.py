@@ -17,6 +17,7 @@ from flinkms_sql.deploy.events import Done, Event, Notice, Rows
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.deploy.script import applying, plan_script
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.places import Places
 from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.signatures import catalog_of
@@ -78,7 +79,7 @@ def playing(runner: Runner) -> Iterator[None]:
 
 @pytest.fixture
 def deployer(tmp_path: Path) -> Deployer:
-    return Deployer(store=MemoryStore(), warehouse=tmp_path)
+    return Deployer(store=MemoryStore(), places=Places(warehouse=tmp_path, roots=(Path("/"),)))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.upkeep import Upkeep
 from flinkms_sql.modellog.stream import Stream
 from flinkms_sql.modellog.version import Version, write_version
+from flinkms_sql.places import Places
 from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.script import read_script
 from flinkms_sql.query.signatures import catalog_of
@@ -47,7 +48,7 @@ class World:
                              report=self.path / "run" / "upkeep.json", keep_s=KEEP_S, jobs_keep=2, clock=lambda: self.now)
 
     def execute(self, text: str) -> list:
-        deployer = Deployer(store=self.store, warehouse=self.path / "warehouse")
+        deployer = Deployer(store=self.store, places=Places(warehouse=self.path / "warehouse", roots=(Path("/"),)))
         events = []
         for entry in read_script(text, {}):
             plan = analyze(entry.text, catalog_of(self.store.snapshot()))

@@ -20,6 +20,7 @@ from flinkms_sql.catalog.records import Snapshot, VersionRecord
 from flinkms_sql.commands.generate_model import ModelSize, publish_random
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.places import Places
 from flinkms_sql.query.analyze import analyze
 from flinkms_sql.serving import versions as versions_module
 from flinkms_sql.serving.deploying import SessionDeployer
@@ -209,7 +210,7 @@ def test_a_promotion_to_what_cannot_be_loaded_is_refused_before_anything_changes
         frontend.store.rollback("rec")
         frontend.hide()
         await frontend.following.catch_up()
-        deployer = SessionDeployer(Deployer(store=frontend.store, warehouse=tmp_path), frontend.following)
+        deployer = SessionDeployer(Deployer(store=frontend.store, places=Places(warehouse=tmp_path, roots=(Path("/"),))), frontend.following)
         text = "ALTER MODEL rec PROMOTE VERSION 2"
         plan = analyze(text, frontend.following.current())
         with pytest.raises(FlinkmsError, match="version 2") as caught:

@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if not arguments.keep_up:
         settings = replace(settings, data_dir=settings.data_dir / "demo", port=free_ports(1)[0])
         shutil.rmtree(settings.data_dir, ignore_errors=True)
+    settings = replace(settings, data_roots=os.pathsep.join([settings.data_roots or "", str(settings.data_dir / "demo-data")]))
     data = Path(os.environ["FLINKMS_DATA"]) if os.environ.get("FLINKMS_DATA") else None
     ratings = prepare_ratings(settings.data_dir / "demo-data", data)
     title("Data", f"{ratings.rows:,} ratings ({ratings.source}), 80 % to train on, 20 % held out")

@@ -26,6 +26,7 @@ from flinkms_sql.deploy.stages import Stage, scored, standing_learner, training_
 from flinkms_sql.deploy.streams import kept_rows, place_stream
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.naming import model_directory
+from flinkms_sql.places import Places
 from flinkms_sql.query.flinkquery import FlinkQuery
 from flinkms_sql.query.plan import METRIC_COLUMNS
 from flinkms_sql.query.statements import statement as ast
@@ -36,10 +37,15 @@ DECLARE_S_MAX = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployer:
-    """Where statements are carried out: the registry and the warehouse."""
+    """Where statements are carried out: the registry, and where on this machine."""
 
     store: Store
-    warehouse: Path
+    places: Places
+
+    @property
+    def warehouse(self) -> Path:
+        """Directory of models and streams."""
+        return self.places.warehouse
 
     def execute(self, statement: ast.Deploying, text: str) -> Iterator[Event]:
         """Events of one statement, ``Done`` last; ``text`` is the statement as written. Raises FlinkmsError."""
@@ -92,6 +98,7 @@ class Deployer:
             yield Notice(message=f'Flink table "{statement.name}" already exists, skipping')
             yield Done(tag="CREATE TABLE", changed=False)
             return
+        self.places.check_table(statement.options, statement.position)
         place = None
         if statement.options.get("connector") == "flinkms":
             check_stream_options(statement.options, statement.position)

@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from flinkms_sql import errors
@@ -22,6 +21,7 @@ from flinkms_sql.jobs.cluster import ENDED_STATES, Cluster
 from flinkms_sql.jobs.environment import FlinkTarget, Workspace
 from flinkms_sql.jobs.failures import cannot_get_better, root_cause
 from flinkms_sql.jobs.files import check_columns, check_files, check_rows, is_local, reading_options
+from flinkms_sql.places import Places
 from flinkms_sql.types import SqlType
 
 POLL_S = 0.1
@@ -72,7 +72,7 @@ class JobContext:
     store: Store
     cluster: Cluster
     target: FlinkTarget
-    warehouse: Path
+    places: Places
     stopping: threading.Event
     submitting: threading.Lock
     """Held while a job is compiled: PyFlink's client keeps one thread-bound context per JVM."""
@@ -156,8 +156,9 @@ class JobContext:
                        access: Callable[[TableRecord], Mapping[str, str]]) -> None:
         """Declare registered tables to a job; ``access`` says how a stream is read or written: options beside its path."""
         for record in tables:
+            self.places.check_table(record.options)
             if record.kind == "stream":
-                options: Mapping[str, str | None] = {"path": record.path or "", **access(record)}
+                options: Mapping[str, str | None] = {"path": str(self.places.stream(record.path or "")), **access(record)}
             else:
                 options = reading_options(record.options)
             workspace.declare(record.name, record.definition, options)

@@ -110,7 +110,9 @@ class Workspace:
             "pipeline.name": name, "python.executable": str(target.python), "python.client.executable": sys.executable,
             "parallelism.default": str(parallelism), "table.exec.resource.default-parallelism": str(parallelism),
             "table.local-time-zone": "UTC", "execution.checkpointing.dir": target.checkpoints.as_uri(),
-            "execution.attached": "false", **profile,
+            "execution.attached": "false",
+            # A hint in a query could name other paths than those that were looked at when its tables were declared.
+            "table.dynamic-table-options.enabled": "false", **profile,
         }
         if flink_job_id is not None:
             settings[FIXED_JOB_ID] = flink_job_id

@@ -57,7 +57,7 @@ def train(job: JobRecord, context: JobContext) -> dict | None:
     types = input_types(snapshot, record.name)
     options = {name: value for name, value in version.options.items() if "." not in name and name != "algorithm"}
     model = configure(record.algorithm, options, [kind.name for kind in types])
-    directory = Path(version.path)
+    directory = context.places.version(version.path)
     # Once the job has an id, the directory is its own: what is in it was not left by somebody else.
     if job.flink_job_id is None or not (directory / FIT).exists():
         if not context.is_known(job.flink_job_id):

@@ -13,6 +13,7 @@ from flinkms_sql.catalog.asynchronous import RightsReader, SnapshotReader
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.catalog.users import Users
 from flinkms_sql.deploy.execute import Deployer
+from flinkms_sql.places import Places
 from flinkms_sql.server.address import client_address
 from flinkms_sql.server.authentication import read_password_file
 from flinkms_sql.server.exposure import tls_context
@@ -51,10 +52,11 @@ async def _main(settings: Settings, dsn: str) -> None:
         access = await _access(settings, dsn)
         gc.collect()
         gc.freeze()
+        places = Places(warehouse=settings.warehouse, roots=settings.roots, closed=settings.closed)
         services = Services(
             catalogs=following, registry=following.registry, streams=following.streams,
             backend=client_address(dsn, settings.client_dsn), access=access,
-            deployer=SessionDeployer(Deployer(store=store, warehouse=settings.warehouse), following),
+            deployer=SessionDeployer(Deployer(store=store, places=places), following),
         )
         server = await serve(services, FrontendSettings(
             hosts=(settings.host,), port=settings.port, database=DATABASE, password_file=settings.password_file,

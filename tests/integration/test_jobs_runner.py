@@ -14,6 +14,7 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.memory import MemoryStore
 from flinkms_sql.catalog.records import Column, NewJob
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.places import Places
 from flinkms_sql.types import SqlType
 
 pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -73,7 +74,7 @@ def run(store: MemoryStore, job: int, flink: str, folder: Path) -> None:
     from flinkms_sql.jobs.runner import run_job
 
     run_job(job, JobContext(
-        store=store, cluster=Cluster(flink), warehouse=folder, stopping=threading.Event(), submitting=threading.Lock(),
+        store=store, cluster=Cluster(flink), places=Places(warehouse=folder, roots=(Path("/"),)), stopping=threading.Event(), submitting=threading.Lock(),
         target=FlinkTarget(address=flink, checkpoints=folder, python=folder / "python")))
 
 
