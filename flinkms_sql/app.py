@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 from flinkms_sql.catalog.postgres import PostgresStore
@@ -41,11 +42,13 @@ def open_deployer(settings: Settings) -> Iterator[Deployer]:
 
 def run_jobs(settings: Settings) -> None:
     """The job runner, until SIGTERM."""
+    from flinkms_sql.jobs.clock import Clock
     from flinkms_sql.jobs.cluster import Cluster
+    from flinkms_sql.jobs.compiler import Compiler
     from flinkms_sql.jobs.context import JobContext
     from flinkms_sql.jobs.environment import FlinkTarget
     from flinkms_sql.jobs.launcher import write_launcher
-    from flinkms_sql.jobs.runner import run
+    from flinkms_sql.jobs.runner import JOBS_AT_ONCE_MAX, run
     from flinkms_sql.jobs.upkeep import Upkeep
 
     stopping = threading.Event()
@@ -60,11 +63,12 @@ def run_jobs(settings: Settings) -> None:
         upkeep = Upkeep(store=store, warehouse=settings.warehouse, checkpoints=checkpoints,
                         report=settings.upkeep_report, keep_s=settings.log_retention_s, jobs_keep=settings.jobs_keep)
         threading.Thread(target=upkeep.run, args=(stopping,), name="upkeep", daemon=True).start()
-        run(JobContext(
-            store=store, cluster=Cluster(address), places=places(settings), stopping=stopping,
-            target=FlinkTarget(address=address, checkpoints=checkpoints, python=launcher),
-            submitting=threading.Lock(),
-        ))
+        context = JobContext(
+            store=store, cluster=Cluster(address), checkpoints=checkpoints, places=places(settings), clock=Clock(stopping),
+            flink=Compiler(FlinkTarget(address=address, checkpoints=checkpoints, python=launcher)),
+        )
+        with ThreadPoolExecutor(JOBS_AT_ONCE_MAX, thread_name_prefix="job") as pool:
+            run(context, pool)
 
 
 def main(argv: list[str]) -> int:

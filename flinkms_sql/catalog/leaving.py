@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from flinkms_sql.catalog import records
-from flinkms_sql.catalog.lifetimes import Leftover
+from flinkms_sql.catalog.lifetimes import LEARNERS, Leftover
 
 
 class MemoryLifetimes:
@@ -39,6 +39,13 @@ class MemoryLifetimes:
         """See Store."""
         with self._changed:
             self._learning[model, version] = replace(self.learning(model, version), learner=learner)
+
+    def _hand_over_learners(self, model: str) -> None:
+        for job in [job for job in self._jobs.values() if job.kind == "learn" and job.state not in records.ENDED]:
+            held = [learning.learner.flink_job_id for (name, _), learning in sorted(self._learning.items())
+                    if name == model and learning.learner is not None and learning.learner.job == job.id]
+            if held:
+                self._jobs[job.id] = replace(job, options={**job.options, LEARNERS: held})
 
     def leftovers(self) -> list[Leftover]:
         """See Lifetimes."""

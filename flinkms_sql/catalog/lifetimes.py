@@ -15,6 +15,10 @@ from flinkms_sql.catalog.connection import Database
 
 _LIFETIMES = sqlfiles.queries("catalog/lifetimes")
 
+LEARNERS = "learners"
+"""Option of a standing job whose model was dropped: the Flink jobs that taught its versions. What is said of a model is
+forgotten with it, but they have to be ended."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:

@@ -119,6 +119,7 @@ class MemoryStore(MemoryLifetimes):
         for job in found.jobs:
             self._set_desired(self._jobs[job], "canceled")
         for name in found.models:
+            self._hand_over_learners(name)
             del self._models[name]
             self._leave_versions(version for version in self._versions.values() if version.model == name)
             for held in (self._versions, self._aliases, self._history, self._learning):

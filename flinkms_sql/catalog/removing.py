@@ -11,6 +11,7 @@ from flinkms_sql import sqlfiles
 from flinkms_sql.catalog import records, rows, shadows
 from flinkms_sql.catalog.connection import Connection
 from flinkms_sql.catalog.dependents import Removal, removal
+from flinkms_sql.catalog.lifetimes import LEARNERS
 
 _TABLES = sqlfiles.queries("catalog/tables")
 _MODELS = sqlfiles.queries("catalog/models")
@@ -29,6 +30,7 @@ def remove(connection: Connection, found: Removal) -> None:
     for job in found.jobs:
         connection.execute(_JOBS["set_desired"], {"job": job, "desired": "canceled"})
     for model in found.models:
+        connection.execute(_JOBS["hand_over_learners"], {"model": model, "option": LEARNERS})
         connection.execute(_MODELS["delete"], {"model": model})
     if found.models:
         shadows.sync_stubs(connection, map(rows.model, connection.execute(_MODELS["list"])))

@@ -7,20 +7,21 @@ Must not know what a job computes. A followed job ends in one of four ways: fini
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord, Snapshot, TableRecord, VersionRecord
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.clock import Clock
 from flinkms_sql.jobs.cluster import ENDED_STATES, Cluster
-from flinkms_sql.jobs.environment import FlinkTarget, Workspace
 from flinkms_sql.jobs.failures import cannot_get_better, root_cause
 from flinkms_sql.jobs.files import check_columns, check_files, check_rows, is_local, reading_options
+from flinkms_sql.jobs.submissions import DeclaredTable, Flink
 from flinkms_sql.places import Places
 from flinkms_sql.types import SqlType
 
@@ -67,15 +68,14 @@ class Locks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobContext:
-    """The registry, the cluster, where jobs go, where models are kept; ``stopping`` is set at shutdown."""
+    """The registry, the cluster and who submits to it, where checkpoints are kept, and the runner's time."""
 
     store: Store
     cluster: Cluster
-    target: FlinkTarget
+    flink: Flink
+    checkpoints: Path
     places: Places
-    stopping: threading.Event
-    submitting: threading.Lock
-    """Held while a job is compiled: PyFlink's client keeps one thread-bound context per JVM."""
+    clock: Clock
     teaching: Locks = field(default_factory=Locks)
     """By model, held while it is decided which Flink job teaches a version: two that did would fight for its log."""
 
@@ -85,9 +85,9 @@ class JobContext:
 
         end: how the Flink job is ended when its row says that it is to be; it is canceled unless this says otherwise.
         """
-        began = last_seen = time.monotonic()
+        began = last_seen = self.clock.monotonic()
         while True:
-            if self.stopping.is_set():
+            if self.clock.is_stopping():
                 raise RunnerStopping
             if self.store.job(job.id).desired == "canceled":
                 (end or self.cluster.cancel)(flink_job_id)
@@ -97,7 +97,7 @@ class JobContext:
             except FlinkmsError:
                 status = None
             if status is not None and status.state is not None:
-                last_seen = time.monotonic()
+                last_seen = self.clock.monotonic()
                 if status.state == "FINISHED":
                     return
                 if status.state == "FAILED":
@@ -109,9 +109,9 @@ class JobContext:
                 if status.state == "CANCELED":
                     raise JobCanceled
                 on_tick(status.state)
-            elif time.monotonic() - last_seen > LOST_S_MAX:
+            elif self.clock.monotonic() - last_seen > LOST_S_MAX:
                 raise JobLost
-            self.stopping.wait(min(max(POLL_S, POLL_AGE_SHARE * (time.monotonic() - began)), POLL_S_MAX))
+            self.clock.wait(min(max(POLL_S, POLL_AGE_SHARE * (self.clock.monotonic() - began)), POLL_S_MAX))
 
     def record_submission(self, job: JobRecord, flink_job_id: str, *, version: int | None = None,
                           options: Mapping[str, Any] | None = None, progress: Mapping[str, Any] | None = None) -> None:
@@ -129,7 +129,7 @@ class JobContext:
     def wait_for_cluster(self) -> None:
         """Return when the cluster has a task manager; raises RunnerStopping."""
         while not self.cluster.is_ready():
-            if self.stopping.wait(POLL_S):
+            if self.clock.wait(POLL_S):
                 raise RunnerStopping
 
     def check_files(self, tables: Sequence[str], *, filled: bool = False) -> None:
@@ -152,16 +152,17 @@ class JobContext:
                 raise FlinkmsError(errors.UNDEFINED_TABLE, f'Flink table "{name}" does not exist')
         return [declared[name] for name in names]
 
-    def declare_tables(self, workspace: Workspace, tables: Iterable[TableRecord],
-                       access: Callable[[TableRecord], Mapping[str, str]]) -> None:
-        """Declare registered tables to a job; ``access`` says how a stream is read or written: options beside its path."""
-        for record in tables:
-            self.places.check_table(record.options)
-            if record.kind == "stream":
-                options: Mapping[str, str | None] = {"path": str(self.places.stream(record.path or "")), **access(record)}
-            else:
-                options = reading_options(record.options)
-            workspace.declare(record.name, record.definition, options)
+    def declared(self, tables: Iterable[TableRecord],
+                 access: Callable[[TableRecord], Mapping[str, str]]) -> tuple[DeclaredTable, ...]:
+        """Registered tables for a job; ``access`` says how a stream is read or written: options beside its path."""
+        return tuple(DeclaredTable(name=record.name, definition=record.definition, options=self._options(record, access))
+                     for record in tables)
+
+    def _options(self, record: TableRecord, access: Callable[[TableRecord], Mapping[str, str]]) -> Mapping[str, str | None]:
+        self.places.check_table(record.options)
+        if record.kind == "stream":
+            return {"path": str(self.places.stream(record.path or "")), **access(record)}
+        return reading_options(record.options)
 
 
 def new_flink_job_id() -> str:

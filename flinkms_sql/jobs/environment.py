@@ -28,6 +28,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.datatypes import data_type
 from flinkms_sql.jobs.failures import rejected
 from flinkms_sql.jobs.gateway import pin_threads
+from flinkms_sql.jobs.submissions import CheckpointPositions
 from flinkms_sql.types import SqlType
 
 BULK = {
@@ -263,18 +264,6 @@ class SelectResult:
     def rows(self) -> list[tuple]:
         """All rows; waits for the job to end. Raises FlinkmsError when it fails."""
         return Workspace._java_errors(lambda: [tuple(row) for row in self._result.collect()])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointPositions:
-    """Where a job's flinkms sources and sinks stood in one complete checkpoint.
-
-    sources: directory of a table -> partition -> (epoch, offset, rows of the frame there).
-    logs:    table of the model that the sink writes -> partition -> (epoch, offset).
-    """
-
-    sources: Mapping[str, Mapping[str, tuple[int, ...]]]
-    logs: Mapping[str, Mapping[str, tuple[int, ...]]]
 
 
 def checkpoint_positions(uri: str) -> CheckpointPositions:

@@ -19,9 +19,9 @@ from flinkms_sql.jobs.context import (
     resolve,
     signature,
 )
-from flinkms_sql.jobs.environment import BULK, Workspace
 from flinkms_sql.jobs.labels import served_label
-from flinkms_sql.jobs.worker import evaluate_blocks, evaluate_function
+from flinkms_sql.jobs.measuring import evaluate_blocks
+from flinkms_sql.jobs.submissions import EvaluationSubmission
 from flinkms_sql.modellog.version import Version, read_version
 from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
@@ -41,18 +41,14 @@ def evaluate(job: JobRecord, context: JobContext) -> dict | None:
     output, files = output_type(snapshot, version.model), read_version(Path(version.path))
     context.check_files(job.options["tables"])
     flink_job_id = new_flink_job_id()
-    with context.submitting:
-        workspace = Workspace(context.target, BULK, flink_job_id=flink_job_id,
-                              name=f"evaluate {version.model}@{version.version} (job {job.id})")
-        context.declare_tables(workspace, context.tables(job.options["tables"]), lambda _: {"scan.bounded": "true"})
-        workspace.create_function("evaluate", evaluate_function(version.path, output))
-        columns = list(zip(names, (*types, served_label(files, output)), strict=True))
-        workspace.create_view("packed", workspace.packed(workspace.typed(workspace.queried(job.query, names), columns)))
-        context.record_submission(job, flink_job_id, version=version.version)
-        _, result = workspace.select("evaluate")
+    rows_of = context.flink.submit_evaluation(EvaluationSubmission(
+        name=f"evaluate {version.model}@{version.version} (job {job.id})", flink_job_id=flink_job_id, query=job.query,
+        tables=context.declared(context.tables(job.options["tables"]), lambda _: {"scan.bounded": "true"}),
+        columns=list(zip(names, (*types, served_label(files, output)), strict=True)), version=version.path, output=output,
+    ), lambda: context.record_submission(job, flink_job_id, version=version.version))
     context.store.update_job(job.id, state="running")
     context.follow(job, flink_job_id, lambda state: None)
-    rows = result.rows()
+    rows = rows_of()
     found = json.loads(rows[0][0]) if rows else metrics_of_nothing(files, output)
     context.store.record_metrics([
         Metric(model=version.model, version=version.version, metric=name, value=entry["value"], row_count=entry["rows"],

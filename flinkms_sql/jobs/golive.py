@@ -7,7 +7,6 @@ job then goes on with the Flink job that taught it. Must not know how a version 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -68,9 +67,9 @@ def go_live(job: JobRecord, version: VersionRecord, context: JobContext) -> None
 
 
 def _standing(model: str, context: JobContext) -> JobRecord | None:
-    """The standing job that teaches a model."""
+    """The standing job that teaches a model. One that nobody has taken up can end without anybody ending its learners."""
     return next((job for job in context.store.jobs(model=model)
-                 if job.kind == "learn" and job.desired == "running" and job.state not in ENDED), None)
+                 if job.kind == "learn" and job.desired == "running" and job.state not in ("queued", *ENDED)), None)
 
 
 def _settle(version: VersionRecord, context: JobContext) -> None:
@@ -91,7 +90,7 @@ def _catch_up(job: JobRecord, standing: JobRecord, version: VersionRecord, conte
     watch = _Watch(job, standing, version, context)
     try:
         context.follow(job, flink_job_id, watch, lambda _: halt(flink_job_id, context))
-        if was_stopped(context.target.checkpoints, flink_job_id):
+        if was_stopped(context.checkpoints, flink_job_id):
             raise _Moved
     except _CaughtUp:
         pass
@@ -117,10 +116,10 @@ class _Watch:
         self._goal_at = self._look_at = 0.0
         self._total = self._left = 0
         self._rounds = 0
-        self._moved_at = time.monotonic()
+        self._moved_at = context.clock.monotonic()
 
     def __call__(self, state: str) -> None:
-        now = time.monotonic()
+        now = self._context.clock.monotonic()
         if now < self._look_at:
             return
         self._look_at = now + LOOK_S

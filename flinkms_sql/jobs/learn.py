@@ -8,12 +8,13 @@ job of the former stops at a savepoint, and that of the other is taken up where 
 from __future__ import annotations
 
 import logging
-import time
 
+from flinkms_sql import errors
 from flinkms_sql.catalog.records import ENDED, JobRecord
+from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.checkpoints import was_stopped
 from flinkms_sql.jobs.context import POLL_S, JobCanceled, JobContext, JobFailed, JobLost, RunnerStopping
-from flinkms_sql.jobs.learner import halt, halt_all, take_up
+from flinkms_sql.jobs.learner import halt, halt_all, halt_others, take_up
 from flinkms_sql.jobs.standing import Standing
 
 logger = logging.getLogger(__name__)
@@ -27,13 +28,31 @@ class _VersionMoved(Exception):
 
 
 def learn(job: JobRecord, context: JobContext) -> dict | None:
-    """Keep the live version learning until the job is canceled; returns only when its query is bounded and read."""
+    """Keep the live version learning until the job is canceled; returns only when its query is bounded and read.
+
+    When it ends, nothing learns on its behalf any more, whoever started that.
+    """
+    try:
+        return _learn(job, context)
+    except JobCanceled:
+        halt_all(job, context)
+        raise
+    except FlinkmsError as error:
+        if error.sqlstate == errors.CONNECTION_FAILURE:
+            raise
+        halt_all(job, context)
+        if context.store.job(job.id).desired == "canceled":
+            # What it failed for, that its model is gone, is why it was canceled.
+            raise JobCanceled from error
+        raise
+
+
+def _learn(job: JobRecord, context: JobContext) -> dict | None:
     _wait_for_former(job, context)
     standing = Standing(job, context)
     while True:
         job = context.store.job(job.id)
         if job.desired == "canceled":
-            halt_all(job, context)
             raise JobCanceled
         live = context.store.snapshot().by_alias(job.model or "")
         if job.flink_job_id is not None and job.version != live.version:
@@ -42,9 +61,9 @@ def learn(job: JobRecord, context: JobContext) -> dict | None:
         if (job.flink_job_id, job.version) != (flink_job_id, live.version):
             standing.started(flink_job_id, live.version)
         try:
-            context.follow(job, flink_job_id, _Watch(standing, job.model or "", live.version, flink_job_id, context),
-                           lambda _, job=job: halt_all(job, context))
-            if not was_stopped(context.target.checkpoints, flink_job_id):
+            context.follow(job, flink_job_id, _Watch(standing, job, live.version, flink_job_id, context),
+                           lambda flink_job_id: halt(flink_job_id, context))
+            if not was_stopped(context.checkpoints, flink_job_id):
                 return {"version": live.version}
         except (_VersionMoved, JobCanceled):
             # Canceled by somebody else than its row says: a standing job is started again whenever it is not there.
@@ -63,21 +82,28 @@ def _wait_for_former(job: JobRecord, context: JobContext) -> None:
               for other in context.store.jobs(model=job.model)):
         if context.store.job(job.id).desired == "canceled":
             raise JobCanceled
-        if context.stopping.wait(POLL_S):
+        if context.clock.wait(POLL_S):
             raise RunnerStopping
 
 
 class _Watch:
     """What a look at the running job does: its row shows the state, and a promotion elsewhere moves the learning."""
 
-    def __init__(self, standing: Standing, model: str, version: int, flink_job_id: str, context: JobContext) -> None:
-        self._standing, self._model, self._version, self._flink_job_id = standing, model, version, flink_job_id
+    def __init__(self, standing: Standing, job: JobRecord, version: int, flink_job_id: str, context: JobContext) -> None:
+        self._standing, self._job, self._version, self._flink_job_id = standing, job, version, flink_job_id
         self._context = context
         self._look_at = 0.0
+        self._alone_at: int | None = None
+        """Generation of the registry as of which nothing else learns on behalf of the job."""
 
     def __call__(self, state: str) -> None:
         self._standing.look(self._flink_job_id, state)
-        if time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + LIVE_INTERVAL_S
-            if self._context.store.snapshot().by_alias(self._model).version != self._version:
-                raise _VersionMoved
+        now = self._context.clock.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + LIVE_INTERVAL_S
+        snapshot = self._context.store.snapshot()
+        if snapshot.by_alias(self._job.model or "").version != self._version:
+            raise _VersionMoved
+        if snapshot.generation != self._alone_at and halt_others(self._job, self._version, self._context):
+            self._alone_at = snapshot.generation

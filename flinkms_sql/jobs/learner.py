@@ -11,13 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlparse
 
 from flinkms_sql import errors
+from flinkms_sql.catalog.lifetimes import LEARNERS
 from flinkms_sql.catalog.records import (
+    ENDED,
     JobRecord,
     Learner,
     LearnerStart,
@@ -30,18 +33,13 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.checkpoints import newest_checkpoint, was_stopped
 from flinkms_sql.jobs.cluster import ENDED_STATES
 from flinkms_sql.jobs.context import JobContext, input_types, new_flink_job_id, output_type, signature
-from flinkms_sql.jobs.environment import STANDING, Workspace, checkpoint_positions
 from flinkms_sql.jobs.labels import served_label
 from flinkms_sql.jobs.readers import learning_group
-from flinkms_sql.jobs.worker import learn_function
+from flinkms_sql.jobs.submissions import LearnerSubmission
 from flinkms_sql.modellog.segments import read_committed
 from flinkms_sql.modellog.version import read_version
-from flinkms_sql.types import SqlType
 
 logger = logging.getLogger(__name__)
-
-PUSH = {"merge": "add", "sink.flush-interval": "0 ms"}
-"""A bundle holds what a whole batch adds to each key: waiting for another one to be written with it only costs time."""
 
 BEFORE_PLANS = ""
 """The plan of a learner that was started before plans were recorded."""
@@ -76,7 +74,7 @@ def halt(flink_job_id: str, context: JobContext) -> None:
     if context.cluster.status(flink_job_id).state in (None, *ENDED_STATES):
         return
     try:
-        context.cluster.stop_with_savepoint(flink_job_id, (context.target.checkpoints / flink_job_id).as_uri())
+        context.cluster.stop_with_savepoint(flink_job_id, (context.checkpoints / flink_job_id).as_uri())
     except FlinkmsError as error:
         if error.sqlstate == errors.CONNECTION_FAILURE:
             raise
@@ -85,17 +83,33 @@ def halt(flink_job_id: str, context: JobContext) -> None:
 
 
 def halt_all(standing: JobRecord, context: JobContext) -> None:
-    """End whatever teaches any version of a model on behalf of a standing job."""
+    """End whatever teaches any version of a model on behalf of a standing job, also when the model was dropped."""
     with context.teaching.of(standing.model or ""):
-        for learner in _learners(standing.model or "", context):
+        held = [learner.flink_job_id for learner in _learners(standing.model or "", context) if learner.job == standing.id]
+        for flink_job_id in dict.fromkeys([*held, *context.store.job(standing.id).options.get(LEARNERS, ())]):
+            halt(flink_job_id, context)
+
+
+def halt_others(standing: JobRecord, version: int, context: JobContext) -> bool:
+    """End what teaches versions other than this one on behalf of a standing job; False when it is too early to say.
+
+    A version that is being trained may be catching up; once it is ready, it may have been live for a moment.
+    """
+    model = standing.model or ""
+    with context.teaching.of(model):
+        if any(job.kind == "train" and job.state not in ENDED for job in context.store.jobs(model=model)):
+            return False
+        for learner in _learners(model, context, but=version):
             if learner.job == standing.id:
                 halt(learner.flink_job_id, context)
+        return True
 
 
-def _learners(model: str, context: JobContext) -> list[Learner]:
-    """The latest learner of each version; none of a model that was dropped."""
+def _learners(model: str, context: JobContext, but: int | None = None) -> list[Learner]:
+    """The latest learner of each version but one; none of a model that was dropped."""
     try:
-        found = [context.store.learning(model, version.version) for version in context.store.versions(model)]
+        found = [context.store.learning(model, version.version) for version in context.store.versions(model)
+                 if version.version != but]
     except FlinkmsError as error:
         if error.sqlstate != errors.UNDEFINED_OBJECT:
             raise
@@ -116,7 +130,7 @@ def streams(standing: JobRecord, context: JobContext) -> list[Path]:
 def _teaches(flink_job_id: str, context: JobContext) -> bool:
     state = context.cluster.status(flink_job_id).state
     if state == "FINISHED":
-        return not was_stopped(context.target.checkpoints, flink_job_id)
+        return not was_stopped(context.checkpoints, flink_job_id)
     return state is not None and state not in ENDED_STATES
 
 
@@ -143,22 +157,26 @@ def _start(learning: Learning, plan: str, query: str, version: VersionRecord, co
     """Where the learning of a version stands."""
     learner = learning.learner
     if learner is None:
-        return LearnerStart(sources=learning.trained_to, logs=_committed(Path(version.path)))
+        return LearnerStart(sources=_resolved(learning.trained_to), logs=_committed(Path(version.path)))
     start = learner.start
-    newest = newest_checkpoint(context.target.checkpoints, learner.flink_job_id)
+    newest = newest_checkpoint(context.checkpoints, learner.flink_job_id)
     if newest is not None:
-        with context.submitting:
-            found = checkpoint_positions(newest.as_uri())
+        found = context.flink.positions(newest.as_uri())
         # What this learner did not read stays as far as an earlier one had read it.
         start = LearnerStart(
             restore=newest.as_uri(),
-            sources=_merged(learning.trained_to, start.sources, found.sources),
+            sources=_merged(*map(_resolved, (learning.trained_to, start.sources, found.sources))),
             logs=_merged(start.logs, {Path(table).name: at for table, at in found.logs.items()}),
         )
     # The positions hold whatever the state is good for: another query begins with its own state empty.
     lost = start.restore is not None and not Path(urlparse(start.restore).path).exists()
     same = learner.plan == plan or (learner.plan, learner.query) == (BEFORE_PLANS, query)
     return start if same and not lost else replace(start, restore=None)
+
+
+def _resolved(sources: Positions) -> Positions:
+    """By directories as jobs are told them (``Places.stream``): a checkpoint names a stream by where links lead to."""
+    return {os.path.realpath(path): partitions for path, partitions in sources.items()}
 
 
 def _merged(*all_positions: Positions) -> Positions:
@@ -187,24 +205,15 @@ def _submit(standing: JobRecord, version: VersionRecord, learner: Learner, table
     start = learner.start
 
     def reading(record: TableRecord) -> dict[str, str]:
-        at = {partition: list(place) for partition, place in start.sources.get(record.path or "", {}).items()}
+        directory = str(context.places.stream(record.path or ""))
+        at = {partition: list(place) for partition, place in start.sources.get(directory, {}).items()}
         return {"scan.startup.mode": "positions", "scan.startup.positions": json.dumps(at),
                 "scan.group": scan_group(version)}
 
-    with context.submitting:
-        workspace = Workspace(
-            context.target, STANDING, name=f"learn {version.model}@{version.version} (job {standing.id})",
-            parallelism=_parallelism(standing), flink_job_id=learner.flink_job_id, restore_from=start.restore,
-        )
-        context.declare_tables(workspace, tables.values(), reading)
-        workspace.create_function("learn", learn_function(version.path, label))
-        columns = list(zip(names, (*types, label), strict=True))
-        observations = workspace.with_wake_row(workspace.typed(workspace.queried(standing.query, names), columns))
-        workspace.create_view("deltas", workspace.applied("learn", observations, "bundle"))
-        logs = {table: {partition: list(at) for partition, at in partitions.items()}
-                for table, partitions in start.logs.items()}
-        workspace.create_table("model_push", [("bundle", SqlType.BYTES)],
-                               {"path": version.path, **PUSH, "sink.start-positions": json.dumps(logs)})
-        # Before the submission: a runner that is killed in between finds it, or that it never came.
-        context.store.record_learner(version.model, version.version, learner)
-        workspace.submit("learn")
+    wanted = LearnerSubmission(
+        name=f"learn {version.model}@{version.version} (job {standing.id})", flink_job_id=learner.flink_job_id,
+        tables=context.declared(tables.values(), reading), query=standing.query, parallelism=_parallelism(standing),
+        restore=start.restore, columns=list(zip(names, (*types, label), strict=True)), version=version.path, logs=start.logs,
+    )
+    # Before the submission: a runner that is killed in between finds it, or that it never came.
+    context.flink.submit_learner(wanted, lambda: context.store.record_learner(version.model, version.version, learner))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.records import ENDED, JobEnd, JobRecord
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.context import JobCanceled, JobContext, JobLost, RunnerStopping
-from flinkms_sql.jobs.environment import BULK, Workspace
 from flinkms_sql.jobs.evaluate import evaluate
 from flinkms_sql.jobs.learn import learn
 from flinkms_sql.jobs.score import score
@@ -52,29 +51,38 @@ class _End:
     error: FlinkmsError | None = None
 
 
-def run(context: JobContext) -> None:
-    """Take up what was under way, then run what is queued, until ``context.stopping`` is set."""
-    with ThreadPoolExecutor(JOBS_AT_ONCE_MAX, thread_name_prefix="job") as pool:
-        pool.submit(_warm, context)
-        taken_up, watch = False, context.store.watch(("jobs",))
-        while not context.stopping.is_set():
-            try:
-                if not taken_up:
-                    for job in context.store.jobs(states=("starting", "running", "restarting")):
-                        pool.submit(run_job, job.id, context)
-                    taken_up = True
-                while (job := context.store.claim_job()) is not None:
-                    pool.submit(run_job, job.id, context)
-                watch.wait(IDLE_WAIT_S)
-            except FlinkmsError as error:
-                logger.warning("registry: %s", error)
-                context.stopping.wait(RETRY_S)
+def run(context: JobContext, pool: Executor) -> None:
+    """Take up what was under way, then run what is queued, each by a thread of ``pool``, until the runner is told to stop."""
+    pool.submit(context.flink.warm)
+    followed: set[int] = set()
+
+    def follow(job: JobRecord) -> None:
+        if job.id not in followed:
+            followed.add(job.id)
+            pool.submit(_follow, job.id, context, followed)
+
+    taken_up, watch = False, context.store.watch(("jobs",))
+    while not context.clock.is_stopping():
+        try:
+            if not taken_up:
+                for job in context.store.jobs(states=("starting", "running", "restarting")):
+                    follow(job)
+                taken_up = True
+            while (job := context.store.claim_job()) is not None:
+                follow(job)
+            watch.wait(IDLE_WAIT_S)
+        except FlinkmsError as error:
+            logger.warning("registry: %s", error)
+            # A job may be claimed, although the answer never came.
+            taken_up = False
+            context.clock.wait(RETRY_S)
 
 
-def _warm(context: JobContext) -> None:
-    """Start the client's JVM before the first job asks for it."""
-    with context.submitting:
-        Workspace(context.target, BULK, name="warm").warm()
+def _follow(job_id: int, context: JobContext, followed: set[int]) -> None:
+    try:
+        run_job(job_id, context)
+    finally:
+        followed.discard(job_id)
 
 
 def run_job(job_id: int, context: JobContext) -> None:
@@ -83,7 +91,7 @@ def run_job(job_id: int, context: JobContext) -> None:
     An end that cannot be recorded is said, and tried again as a failure: whoever waits for the job waits for its end.
     """
     end: _End | None = None
-    while not context.stopping.is_set():
+    while not context.clock.is_stopping():
         try:
             end = end or _retried(job_id, context, lambda: _run_once(context.store.job(job_id), context))
             if end is not None:
@@ -102,7 +110,7 @@ def run_job(job_id: int, context: JobContext) -> None:
         if end is not None:
             end = _End(state="failed", error=FlinkmsError(
                 errors.INTERNAL_ERROR, f"job {end.state}, but its end could not be recorded: {problem.message}"))
-        context.stopping.wait(UNRECORDED_RETRY_S)
+        context.clock.wait(UNRECORDED_RETRY_S)
 
 
 def _is_gone(job_id: int, context: JobContext) -> bool:
@@ -125,7 +133,7 @@ def _retried(job_id: int, context: JobContext, action: Callable[[], _End | None]
             if error.sqlstate != errors.CONNECTION_FAILURE:
                 raise
             logger.warning("job %d: %s; trying again", job_id, error)
-        if context.stopping.wait(RETRY_S):
+        if context.clock.wait(RETRY_S):
             raise RunnerStopping
 
 

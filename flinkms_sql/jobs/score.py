@@ -5,8 +5,6 @@ Each call becomes a vectorized Python function over its arguments alone, opened 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord, TableRecord
 from flinkms_sql.errors import FlinkmsError
@@ -20,10 +18,10 @@ from flinkms_sql.jobs.context import (
     output_type,
     resolve,
 )
-from flinkms_sql.jobs.environment import BULK, STANDING, Workspace
 from flinkms_sql.jobs.naming import PREDICT_FUNCTION
+from flinkms_sql.jobs.readers import job_group
 from flinkms_sql.jobs.standing import Standing
-from flinkms_sql.jobs.worker import predict_function
+from flinkms_sql.jobs.submissions import ScoringSubmission
 
 
 def score(job: JobRecord, context: JobContext) -> dict | None:
@@ -51,7 +49,7 @@ def _run(job: JobRecord, context: JobContext) -> None:
                 f"the Flink cluster was restarted while job {job.id} ran: whether its rows are written is not known",
                 hint="Look into the table before the statement is run again. Into a stream rows are written once.",
             )
-        job = _submit(job, context, BULK)
+        job = _submit(job, context)
     context.follow(job, job.flink_job_id or "", lambda state: _tick(job, state, context))
 
 
@@ -65,8 +63,8 @@ def _keep_running(job: JobRecord, context: JobContext) -> None:
     standing = Standing(job, context)
     while True:
         if not context.is_known(job.flink_job_id):
-            restore = newest_checkpoint(context.target.checkpoints, job.flink_job_id)
-            job = _submit(job, context, STANDING, job.options.get("restore") if restore is None else restore.as_uri())
+            restore = newest_checkpoint(context.checkpoints, job.flink_job_id)
+            job = _submit(job, context, job.options.get("restore") if restore is None else restore.as_uri())
         flink_job_id = job.flink_job_id or ""
         try:
             context.follow(job, flink_job_id, lambda state, now=flink_job_id: standing.look(now, state))
@@ -79,32 +77,30 @@ def _keep_running(job: JobRecord, context: JobContext) -> None:
         job = context.store.job(job.id)
 
 
-def _submit(job: JobRecord, context: JobContext, profile: Mapping[str, str], restore: str | None = None) -> JobRecord:
+def _submit(job: JobRecord, context: JobContext, restore: str | None = None) -> JobRecord:
     snapshot = context.store.snapshot()
     flink_job_id = new_flink_job_id()
-    if profile is BULK:
+    standing = job.desired == "running"
+    if not standing:
         context.check_files(job.options["tables"])
-    group = {"scan.group": f"job-{job.id}", "scan.startup.mode": "group-offsets"}
-    writer = {"sink.writer": f"job-{job.id}"}
     # A bounded run that is repeated writes its rows once; a standing one is restored.
-    writer |= {"sink.once": "true"} if profile is BULK else {}
-    reading = {"scan.bounded": "true"} if profile is BULK else group
+    writing = {"sink.writer": job_group(job.id)} | ({} if standing else {"sink.once": "true"})
+    reading = {"scan.group": job_group(job.id), "scan.startup.mode": "group-offsets"} if standing else {"scan.bounded": "true"}
 
     def access(table: TableRecord) -> dict[str, str]:
         return (reading if table.name in job.options["tables"] else {}) | (
-            writer if table.name in job.options["targets"] else {})
+            writing if table.name in job.options["targets"] else {})
 
-    with context.submitting:
-        workspace = Workspace(
-            context.target, profile, name=f"score (job {job.id})", parallelism=int(job.options.get("parallelism", 1)),
-            flink_job_id=flink_job_id, restore_from=restore,
-        )
-        names = sorted({*job.options["tables"], *job.options["targets"]})
-        context.declare_tables(workspace, context.tables(names), access)
-        for index, call in enumerate(job.options["calls"]):
-            version = resolve(snapshot, call["model"], call["version"])
-            output = output_type(snapshot, call["model"])
-            workspace.create_function(PREDICT_FUNCTION.format(index), predict_function(version.path, output))
-        context.record_submission(job, flink_job_id, options={**job.options, "restore": restore})
-        workspace.submit_text(job.query)
+    functions = {}
+    for index, call in enumerate(job.options["calls"]):
+        version = resolve(snapshot, call["model"], call["version"])
+        functions[PREDICT_FUNCTION.format(index)] = (version.path, output_type(snapshot, call["model"]))
+    names = sorted({*job.options["tables"], *job.options["targets"]})
+    wanted = ScoringSubmission(
+        name=f"score (job {job.id})", flink_job_id=flink_job_id, tables=context.declared(context.tables(names), access),
+        query=job.query, parallelism=int(job.options.get("parallelism", 1)), restore=restore, standing=standing,
+        functions=functions,
+    )
+    context.flink.submit_scoring(
+        wanted, lambda: context.record_submission(job, flink_job_id, options={**job.options, "restore": restore}))
     return context.store.job(job.id)

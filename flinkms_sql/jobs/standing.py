@@ -7,7 +7,6 @@ again and again runs for a moment in between, and is in trouble all the same.
 from __future__ import annotations
 
 import logging
-import time
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord
@@ -39,21 +38,21 @@ class Standing:
         self._id, self._context = job.id, context
         self._shown: str | None = job.state
         self._attempts = job.attempts
-        self._failed_at_ms = 0 if job.error is None else _now_ms()
-        self._seen_ms = _now_ms()
+        self._failed_at_ms = 0 if job.error is None else self._now_ms()
+        self._seen_ms = self._now_ms()
         self._look_at = 0.0
         self._given_up = 0
-        self._began_at = time.monotonic()
+        self._began_at = self._context.clock.monotonic()
 
     def started(self, flink_job_id: str, version: int | None = None) -> None:
         """Another Flink job is behind it from now on; an error it is in trouble for goes on to show."""
         state = "restarting" if self._attempts else "starting"
         self._context.store.update_job(self._id, state=state, flink_job_id=flink_job_id, version=version)
-        self._shown, self._began_at = state, time.monotonic()
+        self._shown, self._began_at = state, self._context.clock.monotonic()
 
     def look(self, flink_job_id: str, state: str) -> None:
         """Write down what a look at the Flink job shows."""
-        now = time.monotonic()
+        now = self._context.clock.monotonic()
         if now >= self._look_at or (state != "RUNNING" and self._shown == "running"):
             self._look_at = now + FAILURES_INTERVAL_S
             if failures := self._context.cluster.failures(flink_job_id, self._seen_ms):
@@ -67,9 +66,9 @@ class Standing:
         """Flink gave the job up. Returns when another one may be started in its place, else raises the failure."""
         logger.warning("job %d: %s", self._id, failure)
         waited = NO_RESOURCE in (failure.detail or "")
-        if not waited and newest_checkpoint(self._context.target.checkpoints, flink_job_id) is None:
+        if not waited and newest_checkpoint(self._context.checkpoints, flink_job_id) is None:
             raise failure
-        self._given_up = 1 if time.monotonic() - self._began_at > STABLE_S else self._given_up + 1
+        self._given_up = 1 if self._context.clock.monotonic() - self._began_at > STABLE_S else self._given_up + 1
         if self._given_up >= GIVEN_UP_MAX and not waited:
             raise failure
         self._trouble(failure.message, failure.sqlstate, 1)
@@ -85,7 +84,7 @@ class Standing:
         self._trouble(f"Flink job failed: {cause}", errors.DATA_EXCEPTION, len(failures))
 
     def _trouble(self, error: str, sqlstate: str, attempts: int) -> None:
-        self._failed_at_ms = _now_ms()
+        self._failed_at_ms = self._now_ms()
         self._attempts += attempts
         self._shown = "restarting"
         self._context.store.update_job(self._id, state="restarting", error=error, sqlstate=sqlstate,
@@ -95,9 +94,8 @@ class Standing:
         """Whether there is no trouble, or a checkpoint since."""
         if not self._failed_at_ms:
             return True
-        newest = newest_checkpoint(self._context.target.checkpoints, flink_job_id)
+        newest = newest_checkpoint(self._context.checkpoints, flink_job_id)
         return newest is not None and (newest / "_metadata").stat().st_mtime_ns // 1_000_000 > self._failed_at_ms
 
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    def _now_ms(self) -> int:
+        return int(self._context.clock.time() * 1000)

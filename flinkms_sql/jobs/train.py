@@ -19,17 +19,14 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord, Positions, Snapshot, TableRecord, TrainingOutcome, VersionRecord
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.context import JobCanceled, JobContext, input_types, new_flink_job_id, output_type, signature
-from flinkms_sql.jobs.environment import BULK, Workspace
 from flinkms_sql.jobs.golive import go_live
-from flinkms_sql.jobs.labels import training_label
+from flinkms_sql.jobs.submissions import TrainingSubmission
 from flinkms_sql.modellog.loading import verify_loads
 from flinkms_sql.modellog.stream import stream_ends
 from flinkms_sql.modellog.version import Table, Version, classes_of, write_version
 from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
-from udfs.flink import fit_function
 from udfs.model import Model
-from udfs.training import TrainConfig
 
 LOG_PARTITIONS = 4
 """Key partitions of a version's log: the most sink subtasks that can share learning; one file each."""
@@ -104,29 +101,18 @@ def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Pa
     directory.mkdir(parents=True)
     name = job.model or ""
     names, types, output = signature(snapshot, name), input_types(snapshot, name), output_type(snapshot, name)
-    model_tables = [{"name": spec.name, "key": spec.key, "width": spec.width} for spec in model.tables()]
     tables = context.tables(job.options["tables"])
     ends = _ends(job, tables, context)
     flink_job_id = new_flink_job_id()
-    with context.submitting:
-        workspace = Workspace(context.target, BULK, name=f"train {job.model}@{job.version} (job {job.id})",
-                              flink_job_id=flink_job_id)
-        context.declare_tables(workspace, tables, lambda table: {
+    wanted = TrainingSubmission(
+        name=f"train {job.model}@{job.version} (job {job.id})", flink_job_id=flink_job_id, query=job.query, model=model,
+        options=options, names=names, types=types, output=output, directory=directory, progress=directory / PROGRESS,
+        tables=context.declared(tables, lambda table: {
             "scan.bounded": "true",
             "scan.bounded.positions": json.dumps({name: list(at) for name, at in ends[table.path or ""].items()}),
-        })
-        observations = workspace.queried(job.query, names)
-        label = training_label(model, output, is_text=workspace.gives_text(observations))
-        observations = workspace.typed(observations, list(zip(names, (*types, label), strict=True)))
-        config = TrainConfig(algorithm=model.algorithm, options=options, input_types=[kind.name for kind in types],
-                             names=names, label_type=label.name)
-        workspace.create_function("fit", fit_function(config, str(directory / PROGRESS)))
-        workspace.create_view("packed", workspace.packed(observations))
-        workspace.create_table("model_base", [("bundle", SqlType.BYTES)], {
-            "path": str(directory), "sink.mode": "base", "sink.tables": json.dumps(model_tables),
-        })
-        context.record_submission(job, flink_job_id, progress={"phase": "reading"})
-        workspace.submit("train")
+        }),
+    )
+    context.flink.submit_training(wanted, lambda: context.record_submission(job, flink_job_id, progress={"phase": "reading"}))
     context.store.update_job(job.id, state="running")
     return context.store.job(job.id)
 

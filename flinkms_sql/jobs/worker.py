@@ -9,7 +9,6 @@ all it is told is the directory of the version, which says how its model is conf
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,13 +18,13 @@ from pyflink.table import DataTypes
 from pyflink.table.udf import AggregateFunction, FunctionContext, ScalarFunction, udaf, udf
 
 from flinkms_sql.jobs.datatypes import data_type
+from flinkms_sql.jobs.measuring import evaluate_blocks
 from flinkms_sql.modellog.replica import VersionReplica
 from flinkms_sql.types import SqlType
-from udfs import evaluation
 from udfs.algorithms import configure
 from udfs.answers import answered
-from udfs.block import Column, decode_block, encode_block, encode_bundle
-from udfs.model import Model, ModelView
+from udfs.block import Column, encode_block, encode_bundle
+from udfs.model import Model
 
 
 def open_version(path: str) -> tuple[Model, VersionReplica]:
@@ -161,22 +160,6 @@ class Evaluate(AggregateFunction):
 
     def get_value(self, accumulator: list) -> str:
         return json.dumps(evaluate_blocks(self.model, self.replica, accumulator, self.output), allow_nan=False)
-
-
-def evaluate_blocks(model: Model, view: ModelView, blocks: Sequence[bytes], output: SqlType) -> dict[str, object]:
-    """{"metrics": {name: {"value", "rows", "failed_rows"}}, "unknown_rows"} over blocks of (args…, label).
-
-    A value is None when no row has an error to count.
-    """
-    parts = [decode_block(block) for block in blocks if block is not None]
-    batches = ((columns[:-1], columns[-1]) for columns in parts)
-    found, unknown = evaluation.evaluate(model, view, batches, output.name)
-    return {
-        "metrics": {metric.name: {"value": metric.value if math.isfinite(metric.value) else None,
-                                  "rows": metric.row_count, "failed_rows": metric.failed_rows}
-                    for metric in found},
-        "unknown_rows": unknown,
-    }
 
 
 def predict_function(path: str, output: SqlType):

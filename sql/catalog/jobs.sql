@@ -48,3 +48,10 @@ SELECT * FROM flinkms.jobs
 WHERE (cardinality(%(states)s::text[]) = 0 OR state = ANY (%(states)s::text[]))
   AND (%(model)s::text IS NULL OR model = %(model)s)
 ORDER BY id
+
+-- name: hand_over_learners
+UPDATE flinkms.jobs AS j
+SET options = j.options || jsonb_build_object(%(option)s::text, l.held)
+FROM (SELECT job, jsonb_agg(flink_job_id ORDER BY version) AS held FROM flinkms.version_learning
+      WHERE model = %(model)s AND flink_job_id IS NOT NULL GROUP BY job) AS l
+WHERE j.id = l.job AND j.kind = 'learn' AND j.state NOT IN ('finished', 'failed', 'canceled')
