@@ -16,7 +16,6 @@ import pytest
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import format_moment, parse_address
-from flinkms_sql.catalog.lifetimes import LEARNERS
 from flinkms_sql.catalog.memory import MemoryStore
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.catalog.records import (
@@ -346,20 +345,6 @@ def test_what_a_version_has_learned_is_recorded_with_it(store: Store) -> None:
     model(store)
     publish(store)
     assert store.learning("rec", 1) == Learning()
-
-
-def test_a_standing_job_is_told_what_to_end_when_its_model_is_dropped(store: Store) -> None:
-    model(store)
-    standing = store.enqueue_job(NewJob(kind="learn", model="rec", statement="INSERT INTO MODEL", query="SELECT 1",
-                                        options={"tables": []}, desired="running"))
-    store.claim_job()
-    for flink_job_id, by in (("f00", standing.id), ("f01", standing.id), ("f02", standing.id + 7)):
-        publish(store)
-        store.record_learner("rec", len(store.versions("rec")), Learner(
-            job=by, flink_job_id=flink_job_id, query="SELECT 1", plan="ab", start=LearnerStart()))
-    store.drop_models(["rec"])
-    assert store.job(standing.id).desired == "canceled"
-    assert store.job(standing.id).options == {"tables": [], LEARNERS: ["f00", "f01"]}
 
 
 def test_a_version_that_is_complete_is_not_live_until_it_goes_live(store: Store) -> None:

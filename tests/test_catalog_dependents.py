@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import NewJob
+from flinkms_sql.catalog.lifetimes import LEARNERS
+from flinkms_sql.catalog.records import Learner, LearnerStart, NewJob
 from flinkms_sql.catalog.store import Store
 from tests import test_catalog_contract as contract
-from tests.test_catalog_contract import model, refused, table
+from tests.test_catalog_contract import model, publish, refused, table
 
 dsn, store = contract.dsn, contract.store
 
@@ -82,3 +83,17 @@ def test_nothing_comes_to_depend_on_what_is_not_there(store: Store) -> None:
         with refused(errors.UNDEFINED_OBJECT):
             call()
     assert set(store.snapshot().models) == {"rec"} and store.jobs() == []
+
+
+def test_a_standing_job_is_told_what_to_end_when_its_model_is_dropped(store: Store) -> None:
+    model(store)
+    standing = store.enqueue_job(NewJob(kind="learn", model="rec", statement="INSERT INTO MODEL", query="SELECT 1",
+                                        options={"tables": []}, desired="running"))
+    store.claim_job()
+    for flink_job_id, by in (("f00", standing.id), ("f01", standing.id), ("f02", standing.id + 7)):
+        publish(store)
+        store.record_learner("rec", len(store.versions("rec")), Learner(
+            job=by, flink_job_id=flink_job_id, query="SELECT 1", plan="ab", start=LearnerStart()))
+    store.drop_models(["rec"])
+    assert store.job(standing.id).desired == "canceled"
+    assert store.job(standing.id).options == {"tables": [], LEARNERS: ["f00", "f01"]}
