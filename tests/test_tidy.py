@@ -34,6 +34,9 @@ CLOCKS = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("
 
 VAGUE = {"utils.py", "util.py", "helpers.py", "helper.py", "common.py", "manager.py", "misc.py"}
 
+SQLSTATE = re.compile(r"(?:[0245][0-9A-Z]|3[0-9B-F]|72|F0|HV|P0|XX)[0-9A-Z]{3}")
+"""Five characters of a class of PostgreSQL's (its documentation, appendix A)."""
+
 LEFT_OPEN = re.compile(r"\bTODO\b|\bFIXME\b|\bXXX\b|\bNotImplementedError\b")
 MACHINE_PATH = re.compile(r"(?<![\w./~$}])/(?:root|home|work|tmp|Users)/")
 TEXT = {".py", ".sql", ".md", ".java", ".toml", ".yaml", ".sh", ".lock"}
@@ -141,6 +144,16 @@ def test_udfs_know_nothing_of_ours() -> None:
     wrong = [f"{path}:{line} {module}" for path in sources() if path.startswith("udfs/")
              for line, module in imports(path) if module.startswith("flinkms_sql")]
     assert wrong == []
+
+
+def test_sqlstates_have_names_and_one_place() -> None:
+    wrong = [f"{path}:{node.lineno} {node.value}" for path in sources() if path != "flinkms_sql/errors.py"
+             for node in nodes(path)
+             if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQLSTATE.fullmatch(node.value)]
+    assert wrong == []
+    named = [node.value.value for node in sources()["flinkms_sql/errors.py"].body if isinstance(node, ast.Assign)]
+    assert all(SQLSTATE.fullmatch(value) for value in named)
+    assert len(set(named)) == len(named)
 
 
 def test_files_are_short() -> None:

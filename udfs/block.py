@@ -55,6 +55,8 @@ class Column:
 
 def concatenated(parts: Sequence[Column]) -> Column:
     """Columns of one type, at least one of them, as one column: their rows in order."""
+    if len(parts) == 1:
+        return parts[0]
     values = np.concatenate([part.values for part in parts])
     valid = None
     if any(part.valid is not None for part in parts):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from udfs.answers import compared
-from udfs.block import Column
+from udfs.block import Column, concatenated
 from udfs.classes import known_numbers
 from udfs.metrics import Metric
 from udfs.model import Model, ModelView
@@ -36,14 +36,5 @@ def evaluate(
         predictions.append(scores if judge.answer == "class" else compared(scores, output_type))
         labels.append(Column(known_numbers(label, view.classes), label.valid))
         unknown += int(np.count_nonzero(model.unknown(view, args)))
-    prediction, label = _joined(predictions), _joined(labels)
+    prediction, label = (concatenated(parts) if parts else Column(np.empty(0)) for parts in (predictions, labels))
     return [metric(prediction, label) for metric in model.metrics(view)], unknown
-
-
-def _joined(parts: Sequence[Column]) -> Column:
-    if not parts:
-        return Column(np.empty(0))
-    valid = None
-    if any(part.valid is not None for part in parts):
-        valid = np.concatenate([np.ones(len(part), bool) if part.valid is None else part.valid for part in parts])
-    return Column(np.concatenate([part.values for part in parts]), valid)

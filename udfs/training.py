@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from udfs.algorithms import configure
-from udfs.block import BIGINT, FLOAT, JSON_TAG, STRING, Column, decode_block, encode_block, encode_bundle
+from udfs.block import BIGINT, FLOAT, JSON_TAG, STRING, Column, concatenated, decode_block, encode_block, encode_bundle
 from udfs.model import ArgumentError, Fitted, Model, NoneUsableError, Progress, TableSpec, none_usable
 from udfs.observations import NOT_FINITE_LABEL, NULL_LABEL, not_finite_input, null_input
 
@@ -89,18 +89,7 @@ def joined(blocks: Sequence[Sequence[Column]]) -> list[Column]:
     counts = {len(columns) for columns in blocks}
     if len(counts) != 1:
         raise ArgumentError("no rows to train on" if not counts else f"blocks differ in columns: {sorted(counts)}")
-    return [_joined_column(parts) for parts in zip(*blocks, strict=True)]
-
-
-def _joined_column(parts: Sequence[Column]) -> Column:
-    valid = None
-    if any(part.valid is not None for part in parts):
-        valid = np.concatenate([np.ones(len(part), bool) if part.valid is None else part.valid for part in parts])
-    values = np.concatenate([part.values for part in parts])
-    if parts[0].offsets is None:
-        return Column(values, valid)
-    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
-    return Column(values, valid, np.concatenate(([0], np.cumsum(lengths))))
+    return [concatenated(parts) for parts in zip(*blocks, strict=True)]
 
 
 def _table_blocks(spec: TableSpec, keys: np.ndarray, matrix: np.ndarray) -> Iterator[bytes]:

@@ -62,7 +62,7 @@ def _elements(value: Value, dtype: np.dtype) -> np.ndarray:
             return value.values.astype(dtype, copy=False)
     elif isinstance(value, tuple) and None not in value:
         return np.array(value, dtype=dtype)
-    raise FlinkmsError("22004", "an array argument of a model must not contain NULL")
+    raise FlinkmsError(errors.NULL_VALUE_NOT_ALLOWED, "an array argument of a model must not contain NULL")
 
 
 def elements_column(value: Value, kind: SqlType) -> Column:

@@ -199,7 +199,7 @@ def _series(node: GenerateSeries, shared: _Run) -> _Rows:
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, "step size cannot equal zero", position=node.step.position)
     count = max(0, (stop - start) // step + 1)
     if count > SERIES_ROWS_MAX:
-        raise FlinkmsError("54000", f"generate_series of {count} rows is longer than {SERIES_ROWS_MAX}",
+        raise FlinkmsError(errors.PROGRAM_LIMIT_EXCEEDED, f"generate_series of {count} rows is longer than {SERIES_ROWS_MAX}",
                            position=node.start.position)  # fmt: skip
     return _Rows(count, (Column((start + step * np.arange(count, dtype=np.int64)).astype(kind.value.dtype)),))
 
@@ -248,10 +248,10 @@ def _predict(
 
 def _limit(node: Limit, shared: _Run) -> _Rows:
     below = _run(node.input, shared)
-    count = _count(node.count, shared, "2201W", "LIMIT must not be negative")
-    offset = _count(node.offset, shared, "2201X", "OFFSET must not be negative") or 0
-    end = below.count if count is None else min(offset + count, below.count)
-    return _take(below, np.arange(min(offset, below.count), end))
+    count = _count(node.count, shared, errors.INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT must not be negative")
+    offset = _count(node.offset, shared, errors.INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET must not be negative")
+    end = below.count if count is None else min((offset or 0) + count, below.count)
+    return _take(below, np.arange(min(offset or 0, below.count), end))
 
 
 def _count(constant: Constant | None, shared: _Run, sqlstate: str, message: str) -> int | None:

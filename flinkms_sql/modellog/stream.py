@@ -14,8 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.durable import read_durable
@@ -24,7 +22,7 @@ from flinkms_sql.modellog.frame import APPEND, FRAME_BYTES_MAX, FRAME_HEADER_BYT
 from flinkms_sql.modellog.segments import read_committed
 from flinkms_sql.modellog.writer import PartitionWriter, end_of
 from flinkms_sql.types import SqlType, parse_type
-from udfs.block import Column, encode_block
+from udfs.block import Column, concatenated, encode_block
 
 PENDING_MAX = 10_000
 """Appends that wait for a commit before further ones wait for room: bounds the memory when the disk stalls."""
@@ -262,7 +260,7 @@ class StreamWriter:
 
     def _encode(self, group: list[_Append]) -> bytes:
         merged = [
-            (declared.type.value.code, _concatenate([entry.columns[number] for entry in group]))
+            (declared.type.value.code, concatenated([entry.columns[number] for entry in group]))
             for number, declared in enumerate(self.stream.columns)
         ]
         try:
@@ -286,22 +284,6 @@ def _group(queue: list[_Append]) -> list[_Append]:
         if rows > GROUP_ROWS_MAX and number:
             return queue[:number]
     return queue[:]
-
-
-def _concatenate(columns: list[Column]) -> Column:
-    """One column of the rows of several."""
-    if len(columns) == 1:
-        return columns[0]
-    values = np.concatenate([column.values for column in columns])
-    valid = offsets = None
-    if any(column.valid is not None for column in columns):
-        valid = np.concatenate(
-            [np.ones(len(column), bool) if column.valid is None else column.valid for column in columns]
-        )
-    if columns[0].offsets is not None:
-        lengths = np.concatenate([np.diff(column.offsets) for column in columns])
-        offsets = np.concatenate(([0], np.cumsum(lengths)))
-    return Column(values, valid, offsets)
 
 
 def _acknowledge(group: list[_Append], error: BaseException | None) -> None:

@@ -15,9 +15,6 @@ from flinkms_sql.pgwire.messages import ErrorResponse, NoticeResponse
 Severity = Literal["ERROR", "FATAL", "PANIC"]
 NoticeSeverity = Literal["WARNING", "NOTICE", "INFO", "LOG", "DEBUG"]
 
-SUCCESSFUL_COMPLETION = "00000"
-WARNING = "01000"
-
 
 def error_response(error: FlinkmsError, severity: Severity = "ERROR") -> ErrorResponse:
     """The message that reports an error; FATAL says that the connection ends."""
@@ -31,7 +28,7 @@ def notice(
     message: str,
     *,
     severity: NoticeSeverity = "NOTICE",
-    sqlstate: str = SUCCESSFUL_COMPLETION,
+    sqlstate: str = errors.SUCCESSFUL_COMPLETION,
     detail: str | None = None,
     hint: str | None = None,
 ) -> NoticeResponse:
