@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from flinkms_sql.pgwire import backend, frontend
+from flinkms_sql.pgwire import client_messages, server_messages
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.frames import Splitter
-from flinkms_sql.pgwire.messages import BackendMessage, FrontendMessage
+from flinkms_sql.pgwire.messages import ClientMessage, ServerMessage
 from flinkms_sql.server.authentication import Authentication
 from flinkms_sql.server.services import Services
 from flinkms_sql.server.session import Session
@@ -72,12 +72,12 @@ class Client:
         """Bytes arrive."""
         self.session.data_received(data)
 
-    async def bytes_of(self, *messages: FrontendMessage) -> bytes:
+    async def bytes_of(self, *messages: ClientMessage) -> bytes:
         """The answer as bytes."""
-        self.feed(b"".join(map(frontend.encode, messages)))
+        self.feed(b"".join(map(client_messages.encode, messages)))
         return await self.taken()
 
-    async def say(self, *messages: FrontendMessage) -> list[BackendMessage]:
+    async def say(self, *messages: ClientMessage) -> list[ServerMessage]:
         """The answer as messages."""
         return self.decoded(await self.bytes_of(*messages))
 
@@ -91,42 +91,42 @@ class Client:
         self.transport.written.clear()
         return data
 
-    def decoded(self, data: bytes) -> list[BackendMessage]:
+    def decoded(self, data: bytes) -> list[ServerMessage]:
         """Bytes as messages."""
         self._splitter.feed(data)
         found = []
         while (frame := self._splitter.next_frame()) is not None:
-            found.append(backend.decode(frame))
+            found.append(server_messages.decode(frame))
         assert self._splitter.buffered == 0
         return found
 
-    async def start(self) -> list[BackendMessage]:
+    async def start(self) -> list[ServerMessage]:
         """Come in."""
         return await self.say(m.Startup(minor=0, parameters={"user": "flinkms"}))
 
-    async def ask(self, text: str) -> list[BackendMessage]:
+    async def ask(self, text: str) -> list[ServerMessage]:
         """A simple query."""
         return await self.say(m.Query(text=text))
 
 
-def kinds(messages: Sequence[BackendMessage]) -> list[str]:
+def kinds(messages: Sequence[ServerMessage]) -> list[str]:
     """The types of messages, for short assertions."""
     return [type(message).__name__ for message in messages]
 
 
-def error(messages: Sequence[BackendMessage]) -> tuple[str, str]:
+def error(messages: Sequence[ServerMessage]) -> tuple[str, str]:
     """SQLSTATE and text of the one error among messages."""
     found = [message for message in messages if isinstance(message, m.ErrorResponse)]
     assert len(found) == 1, messages
     return found[0].fields["C"], found[0].fields["M"]
 
 
-def tags(messages: Sequence[BackendMessage]) -> list[str]:
+def tags(messages: Sequence[ServerMessage]) -> list[str]:
     """The command tags among messages."""
     return [message.tag for message in messages if isinstance(message, m.CommandComplete)]
 
 
-def status(messages: Sequence[BackendMessage]) -> str:
+def status(messages: Sequence[ServerMessage]) -> str:
     """The status of the transaction at the end."""
     assert isinstance(messages[-1], m.ReadyForQuery), messages
     return messages[-1].status

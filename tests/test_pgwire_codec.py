@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.pgwire import backend, frontend
+from flinkms_sql.pgwire import client_messages, server_messages
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.frames import MESSAGE_BYTES_MAX, STARTUP_BYTES_MAX, Frame, Splitter
 from flinkms_sql.pgwire.wire import LocalProtocolError, ProtocolError
@@ -22,7 +22,7 @@ STARTUP = [
     (m.Startup(minor=0, parameters={"user": "u"}), "00000010 00030000 7573657200 7500 00"),
     (m.Startup(minor=9999, parameters={"_pq_.x": "1"}), "00000012 0003270f 5f70715f2e7800 3100 00"),
 ]
-FRONTEND = [
+CLIENT = [
     (m.Password(data=b"pw\0"), "70 00000007 707700"),
     (m.Query(text="SELECT 'ä'"), "51 00000010 53454c4543542027c3a42700"),
     (m.Query(text=""), "51 00000005 00"),
@@ -44,7 +44,7 @@ FRONTEND = [
     (m.CopyDone(), "63 00000004"),
     (m.CopyFail(message="no"), "66 00000007 6e6f00"),
 ]
-BACKEND = [
+SERVER = [
     (m.AuthenticationOk(), "52 00000008 00000000"),
     (m.AuthenticationCleartextPassword(), "52 00000008 00000003"),
     (m.AuthenticationSASL(mechanisms=("A", "B")), "52 0000000d 0000000a 4100 4200 00"),
@@ -83,9 +83,9 @@ BACKEND = [
     (m.CopyDone(), "63 00000004"),
 ]
 CASES = (
-    [(frontend, True, message, text) for message, text in STARTUP]
-    + [(frontend, False, message, text) for message, text in FRONTEND]
-    + [(backend, False, message, text) for message, text in BACKEND]
+    [(client_messages, True, message, text) for message, text in STARTUP]
+    + [(client_messages, False, message, text) for message, text in CLIENT]
+    + [(server_messages, False, message, text) for message, text in SERVER]
 )
 NAMES = [f"{codec.__name__.rpartition('.')[2]}-{type(message).__name__}" for codec, _, message, _ in CASES]
 
@@ -130,7 +130,7 @@ class TestEveryMessage:
 
 def test_every_message_of_the_protocol_has_a_case():
     cases = {type(message) for _, _, message, _ in CASES}
-    assert cases == set(m.FrontendMessage.__args__) | set(m.BackendMessage.__args__)
+    assert cases == set(m.ClientMessage.__args__) | set(m.ServerMessage.__args__)
 
 
 MALFORMED = [
@@ -149,13 +149,13 @@ MALFORMED = [
 @pytest.mark.parametrize(("kind", "body", "error"), MALFORMED)
 def test_malformed_bodies_are_named(kind, body, error):
     with pytest.raises(ProtocolError) as caught:
-        frontend.decode(Frame(kind, kind + (len(body) + 4).to_bytes(4, "big") + body))
+        client_messages.decode(Frame(kind, kind + (len(body) + 4).to_bytes(4, "big") + body))
     assert caught.value.message == error and caught.value.sqlstate == "08P01"
 
 
 def test_text_that_is_not_utf8_is_an_error_of_the_request_only():
     with pytest.raises(FlinkmsError) as caught:
-        frontend.decode(Frame(b"Q", b"Q\0\0\0\x06\xff\0"))
+        client_messages.decode(Frame(b"Q", b"Q\0\0\0\x06\xff\0"))
     assert caught.value.sqlstate == "22021" and not isinstance(caught.value, ProtocolError)
     assert caught.value.message == 'invalid byte sequence for encoding "UTF8": 0xff'
 
@@ -178,18 +178,18 @@ def test_a_startup_packet_has_a_limit_of_its_own(length):
 
 def test_a_zero_byte_cannot_be_sent_inside_a_string():
     with pytest.raises(LocalProtocolError):
-        frontend.encode(m.Query(text="a\0b"))
+        client_messages.encode(m.Query(text="a\0b"))
 
 
 def test_a_zero_byte_in_a_report_does_not_cut_it_short():
-    data = backend.encode(m.ErrorResponse(fields={"M": "a\0b", "C": "XX000"}))
-    assert backend.decode(Frame(b"E", data)) == m.ErrorResponse(fields={"M": "a\ufffdb", "C": "XX000"})
+    data = server_messages.encode(m.ErrorResponse(fields={"M": "a\0b", "C": "XX000"}))
+    assert server_messages.decode(Frame(b"E", data)) == m.ErrorResponse(fields={"M": "a\ufffdb", "C": "XX000"})
 
 
-@given(st.lists(st.sampled_from(range(len(BACKEND))), max_size=12), st.data())
+@given(st.lists(st.sampled_from(range(len(SERVER))), max_size=12), st.data())
 def test_merged_runs_keep_every_byte_in_order(choice, data):
     """Any sequence of messages, cut anywhere: runs of rows come together, nothing is lost or reordered."""
-    stream = b"".join(bytes.fromhex(BACKEND[index][1]) for index in choice)
+    stream = b"".join(bytes.fromhex(SERVER[index][1]) for index in choice)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
     splitter, seen = Splitter(startup=False, merged=b"Dd"), []
     for start, end in zip([0, *cuts], [*cuts, len(stream)]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.pgwire import backend, frontend, reports
+from flinkms_sql.pgwire import client_messages, reports, server_messages
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.connection import ClientConnection, ServerConnection
 from flinkms_sql.pgwire.state import Phase
@@ -165,14 +165,14 @@ def test_an_answer_that_fits_no_request_is_our_fault():
 
 def test_an_answer_that_fits_no_request_is_the_servers_fault_seen_from_the_client():
     client = ready()[1]
-    client.receive(backend.encode(m.CommandComplete(tag="SELECT 1")))
+    client.receive(server_messages.encode(m.CommandComplete(tag="SELECT 1")))
     with pytest.raises(ProtocolError):
         client.next_answer()
 
 
 def test_requests_before_authentication_are_refused():
-    server = ServerConnection()
-    server.receive(frontend.encode(m.Startup(minor=0, parameters={"user": "u"})) + frontend.encode(m.Query(text="q")))
+    server, startup = ServerConnection(), m.Startup(minor=0, parameters={"user": "u"})
+    server.receive(b"".join(map(client_messages.encode, [startup, m.Query(text="q")])))
     server.next_request()
     with pytest.raises(ProtocolError, match="unexpected message b'Q' while authenticating"):
         server.next_request()
@@ -180,7 +180,7 @@ def test_requests_before_authentication_are_refused():
 
 def test_plain_bytes_behind_an_ssl_request_are_refused():
     server = ServerConnection()
-    server.receive(frontend.encode(m.SSLRequest()) + b"Q")
+    server.receive(client_messages.encode(m.SSLRequest()) + b"Q")
     assert server.next_request().message == m.SSLRequest()
     with pytest.raises(ProtocolError, match="received unencrypted data after SSL request"):
         server.rest_is_encrypted()

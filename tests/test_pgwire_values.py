@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.pgwire import backend, oids
+from flinkms_sql.pgwire import oids, server_messages
 from flinkms_sql.pgwire.arrays import format_array, parse_array
 from flinkms_sql.pgwire.columns import data_rows, describe, encode_column
 from flinkms_sql.pgwire.floats import format_float4, format_float8
@@ -241,7 +241,7 @@ def rows_of(data: bytes) -> list[tuple[bytes | None, ...]]:
     splitter, rows = Splitter(startup=False), []
     splitter.feed(data)
     while (frame := splitter.next_frame()) is not None:
-        rows.append(backend.decode(frame).values)
+        rows.append(server_messages.decode(frame).values)
     assert splitter.buffered == 0
     return rows
 

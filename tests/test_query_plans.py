@@ -16,7 +16,7 @@ from flinkms_sql.query.classify import LOAD_TEXT_MIN
 from flinkms_sql.query.flinkquery import read_flink_query
 from flinkms_sql.query.lexer import split
 from flinkms_sql.query.nodes import Literal, Parameter, Predict
-from flinkms_sql.query.plan import JoinPlan, LocalPlan, ModelPlan, PointPlan, RelayPlan, StreamInsertPlan
+from flinkms_sql.query.plan import LocalPlan, ModelPlan, PointPlan, RelayPlan, RewrittenPlan, StreamInsertPlan
 from flinkms_sql.query.rewrite.lookup_predict import split_conjunction
 from flinkms_sql.query.signatures import Catalog
 from flinkms_sql.types import SqlType
@@ -134,7 +134,7 @@ def predict_of(plan: object) -> Predict:
 
 def test_a_parameter_only_postgres_can_type_stays_open() -> None:
     plan = analyze("SELECT title FROM movies WHERE year = $2 AND predict('rec', $1, item_id) > 3", CATALOG)
-    assert isinstance(plan, JoinPlan)
+    assert isinstance(plan, RewrittenPlan)
     assert plan.parameter_types == (SqlType.BIGINT, None)
     assert [parameter.number for parameter in plan.steps[0].parameters] == [3, 4, 5]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flinkms_sql.pgwire import frontend
+from flinkms_sql.pgwire import client_messages
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.server import hotpath, shapes
 from tests.server_client import (
@@ -49,7 +49,7 @@ def test_the_same_bytes(messages):
         client = Client(make_frontend())
         await client.start()
         await begin_statement(client, POINT, "s")
-        data = b"".join(map(frontend.encode, messages))
+        data = b"".join(map(client_messages.encode, messages))
         client.feed(data[:-1])  # in two pieces it is never hot
         client.feed(data[-1:])
         usual = await client.taken()
@@ -66,7 +66,7 @@ def test_wherever_the_request_is_cut(at):
         client = Client(make_frontend())
         await client.start()
         await begin_statement(client, POINT, "s")
-        data = b"".join(map(frontend.encode, REQUESTS[0]))
+        data = b"".join(map(client_messages.encode, REQUESTS[0]))
         client.feed(data)
         whole = await client.taken()
         client.feed(data)
@@ -103,7 +103,7 @@ def test_one_write_for_a_request_and_one_batch_for_a_turn():
             await client.start()
             await begin_statement(client, POINT, "s")
             await client.bytes_of(*REQUESTS[0])
-        data = b"".join(map(frontend.encode, REQUESTS[0]))
+        data = b"".join(map(client_messages.encode, REQUESTS[0]))
         for client in clients:
             client.transport.writes = 0
             client.feed(data)
@@ -164,7 +164,7 @@ def test_what_is_no_point_prediction_is_not_read_twice(monkeypatch):
         client = Client(make_frontend())
         await client.start()
         await begin_statement(client, "SELECT i, predict('rec', 1, i) FROM generate_series($1::int, $2::int) AS t (i)", "s")
-        tree = b"".join(map(frontend.encode, REQUESTS[0]))
+        tree = b"".join(map(client_messages.encode, REQUESTS[0]))
         await begin_statement(client, POINT, "p")
         point = tree.replace(b"\0s\0", b"\0p\0")
         for data in (tree, tree, point):

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.pgwire import frontend, scram
+from flinkms_sql.pgwire import client_messages, scram
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.floats import format_float8
 from flinkms_sql.server.authentication import Authentication, PasswordEntry, PasswordFile, read_password_file
@@ -352,10 +352,10 @@ async def test_an_insert_ends_with_the_series(client: Client):
 
 @conversation
 async def test_a_cancel_needs_the_key(client: Client):
-    client.feed(frontend.encode(m.Query(text="REFRESH MODEL rec")))
+    client.feed(client_messages.encode(m.Query(text="REFRESH MODEL rec")))
     for key, ends in ((b"wrong key", False), (client.session.secret_key, True)):
         other = Client(client.frontend)
-        other.feed(frontend.encode(m.CancelRequest(process_id=client.session.process_id, secret_key=key)))
+        other.feed(client_messages.encode(m.CancelRequest(process_id=client.session.process_id, secret_key=key)))
         assert other.transport.closed
         await asyncio.sleep(0.01)
         assert client.session.busy is not ends

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 
 from flinkms_sql.pgwire import messages as m
-from flinkms_sql.pgwire.messages import FrontendMessage
+from flinkms_sql.pgwire.messages import ClientMessage
 
 CONTROL = ("BEGIN", "BEGIN", "BEGIN READ ONLY", "START TRANSACTION", "COMMIT", "COMMIT", "END",
            "ROLLBACK", "COMMIT AND CHAIN", "ROLLBACK AND CHAIN", "ABORT")
@@ -36,7 +36,7 @@ class Script:
         self.texts: list[str] = []
         if self._random.random() < 0.5:
             self.texts.append("(linked)")
-        self.rounds: list[list[FrontendMessage]] = [list(self._round()) for _ in range(self._random.randint(2, 9))]
+        self.rounds: list[list[ClientMessage]] = [list(self._round()) for _ in range(self._random.randint(2, 9))]
 
     @property
     def linked(self) -> bool:
@@ -58,7 +58,7 @@ class Script:
         pool = {"control": CONTROL, "savepoint": SAVEPOINTS, "access": ACCESS, "other": OTHERS, "failure": FAILURES}
         return self._random.choice(pool[kind])
 
-    def _round(self) -> Iterator[FrontendMessage]:
+    def _round(self) -> Iterator[ClientMessage]:
         extended = self.protocol == "extended" or (self.protocol == "mixed" and self._random.random() < 0.5)
         for _ in range(self._random.choice((1, 1, 1, 2))):
             texts = [self._statement(extended=extended) for _ in range(self._random.choice((1, 1, 1, 2, 3, 4)))]

@@ -6,10 +6,10 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flinkms_sql.pgwire import backend, frontend
+from flinkms_sql.pgwire import client_messages, server_messages
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.frames import Splitter
-from flinkms_sql.pgwire.messages import BackendMessage, FrontendMessage
+from flinkms_sql.pgwire.messages import ClientMessage, ServerMessage
 
 SECONDS_MAX = 30.0
 """Longest wait for an answer, in seconds: longer is a hang."""
@@ -32,19 +32,20 @@ class Wire:
         self._socket.settimeout(SECONDS_MAX)
         self._socket.connect(where)
         self._splitter = Splitter(startup=False)
-        self._socket.sendall(frontend.encode(m.Startup(minor=0, parameters={"user": user, "database": database, **settings})))
+        startup = m.Startup(minor=0, parameters={"user": user, "database": database, **settings})
+        self._socket.sendall(client_messages.encode(startup))
         self.started = self.answer()
 
     def close(self) -> None:
         """Hang up without a word, as a client that died."""
         self._socket.close()
 
-    def answer(self) -> list[BackendMessage]:
+    def answer(self) -> list[ServerMessage]:
         """The messages up to the next ReadyForQuery, or to the end of the connection."""
-        found: list[BackendMessage] = []
+        found: list[ServerMessage] = []
         while True:
             while (frame := self._splitter.next_frame()) is not None:
-                found.append(backend.decode(frame))
+                found.append(server_messages.decode(frame))
                 if frame.kind == b"Z":
                     return found
             data = self._socket.recv(1 << 16)
@@ -52,22 +53,22 @@ class Wire:
                 return found
             self._splitter.feed(data)
 
-    def say(self, *messages: FrontendMessage) -> list[BackendMessage]:
+    def say(self, *messages: ClientMessage) -> list[ServerMessage]:
         """Send messages of which one makes the server ready; its answer."""
-        self._socket.sendall(b"".join(map(frontend.encode, messages)))
+        self._socket.sendall(b"".join(map(client_messages.encode, messages)))
         return self.answer()
 
-    def pipeline(self, *messages: FrontendMessage) -> list[list[BackendMessage]]:
+    def pipeline(self, *messages: ClientMessage) -> list[list[ServerMessage]]:
         """Send messages in one go; the answers, one for each that makes the server ready."""
-        self._socket.sendall(b"".join(map(frontend.encode, messages)))
+        self._socket.sendall(b"".join(map(client_messages.encode, messages)))
         return [self.answer() for one in messages if isinstance(one, m.Query | m.Sync)]
 
-    def ask(self, text: str) -> list[BackendMessage]:
+    def ask(self, text: str) -> list[ServerMessage]:
         """A simple query."""
         return self.say(m.Query(text=text))
 
 
-def outcome(answer: Sequence[BackendMessage]) -> Outcome:
+def outcome(answer: Sequence[ServerMessage]) -> Outcome:
     """What a client acts on in an answer."""
     errors = [one.fields["C"] for one in answer if isinstance(one, m.ErrorResponse)]
     last = answer[-1] if answer else None

@@ -28,8 +28,8 @@ from flinkms_sql.pgwire.messages import (
     AuthenticationSASLContinue,
     AuthenticationSASLFinal,
     Bind,
+    ClientMessage,
     Execute,
-    FrontendMessage,
     Parse,
     Password,
     Startup,
@@ -332,5 +332,5 @@ class _Session(asyncio.Protocol):
                                hint="Set PGPASSWORD.")
         return self._load.password
 
-    def _write(self, *messages: FrontendMessage) -> None:
+    def _write(self, *messages: ClientMessage) -> None:
         self._transport.write(b"".join([self._wire.send(message) for message in messages]))

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flinkms_sql.pgwire import backend, frontend
+from flinkms_sql.pgwire import client_messages, server_messages
 from flinkms_sql.pgwire.frames import MESSAGE_BYTES_MAX, RELAYED_BYTES_MAX, Frame, Splitter
 from flinkms_sql.pgwire.messages import (
     AuthenticationOk,
-    BackendMessage,
     CancelRequest,
+    ClientMessage,
     ErrorResponse,
-    FrontendMessage,
     GSSENCRequest,
+    ServerMessage,
     SSLRequest,
     Startup,
 )
@@ -31,7 +31,7 @@ MINOR_NEWEST = 2
 class Request:
     """A client's message and the bytes it came as, which a relay can pass on."""
 
-    message: FrontendMessage
+    message: ClientMessage
     frame: Frame
 
 
@@ -94,11 +94,11 @@ class ServerConnection:
             if not frame.kind:
                 return Request(self._startup(frame), frame)
             if self._conversation.client_sent(frame.kind):
-                return Request(frontend.decode(frame), frame)
+                return Request(client_messages.decode(frame), frame)
         return None
 
-    def _startup(self, frame: Frame) -> FrontendMessage:
-        message = frontend.decode(frame)
+    def _startup(self, frame: Frame) -> ClientMessage:
+        message = client_messages.decode(frame)
         match message:
             case SSLRequest() | GSSENCRequest():
                 kind = ENCRYPTION
@@ -118,9 +118,9 @@ class ServerConnection:
                 detail="This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.",
             )
 
-    def send(self, message: BackendMessage) -> bytes:
+    def send(self, message: ServerMessage) -> bytes:
         """The bytes of an answer. Raises LocalProtocolError when it does not fit the oldest open request."""
-        data = backend.encode(message)
+        data = server_messages.encode(message)
         self._conversation.server_sent(data[:1], authenticated=isinstance(message, AuthenticationOk))
         return data
 
@@ -131,7 +131,7 @@ class ServerConnection:
     def fatal(self, report: ErrorResponse) -> bytes:
         """The bytes of a last message, allowed at any moment."""
         self._conversation.phase = Phase.CLOSED
-        return backend.encode(report)
+        return server_messages.encode(report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +150,9 @@ class Answer:
     finished: bool
     dropped: tuple[object, ...]
 
-    def message(self) -> BackendMessage:
+    def message(self) -> ServerMessage:
         """The decoded message. Not for runs of rows."""
-        return backend.decode(self.frame)
+        return server_messages.decode(self.frame)
 
 
 class ClientConnection:
@@ -187,9 +187,9 @@ class ClientConnection:
         """Add bytes the server sent."""
         self._splitter.feed(data)
 
-    def send(self, message: FrontendMessage, tag: object = None) -> bytes:
+    def send(self, message: ClientMessage, tag: object = None) -> bytes:
         """The bytes of a request. Raises LocalProtocolError when it is not allowed now."""
-        data = frontend.encode(message)
+        data = client_messages.encode(message)
         match message:
             case SSLRequest() | GSSENCRequest():
                 kind = ENCRYPTION

@@ -1,6 +1,7 @@
 """Every message of the protocol as a value: first what a client says, then what a server says.
 
-Must not know how they look on the wire (``frontend``, ``backend``) nor when they may be sent (``state``).
+Must not know how they look on the wire (``client_messages``, ``server_messages``) nor when they may be sent
+(``state``).
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ class CopyFail:
 
 
 StartupPacket = SSLRequest | GSSENCRequest | CancelRequest | Startup
-FrontendMessage = (
+ClientMessage = (
     StartupPacket
     | Password
     | Query
@@ -346,7 +347,7 @@ class FunctionCallResponse:
     value: bytes | None
 
 
-BackendMessage = (
+ServerMessage = (
     AuthenticationOk
     | AuthenticationCleartextPassword
     | AuthenticationSASL

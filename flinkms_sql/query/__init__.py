@@ -8,6 +8,6 @@ Life of a statement:
  5. ``statements`` parses ours (CREATE MODEL, INSERT INTO MODEL, …) and the session's (BEGIN, SET, …);
  6. ``calls`` finds the model calls and ``scopes`` the SELECTs they stand in;
  7. ``bind`` resolves models and checks arguments against their signatures;
- 8. ``simple`` makes a tree of nodes of what the engine can answer by itself;
+ 8. ``enginequery`` makes a tree of nodes of what the engine can answer by itself;
  9. ``rewrite`` makes of everything else a statement PostgreSQL can run once the model calls are answered.
 """

@@ -12,6 +12,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.classify import Owner, classify, flink_tables, insert_target, is_load, target_table
 from flinkms_sql.query.constants import Parameters
 from flinkms_sql.query.cursor import Cursor, split_commas
+from flinkms_sql.query.enginequery import plan_engine_query
 from flinkms_sql.query.insert import plan_stream_insert
 from flinkms_sql.query.lexer import Token, name_value, tokenize
 from flinkms_sql.query.nodes import OutputColumn
@@ -19,8 +20,7 @@ from flinkms_sql.query.plan import METRIC_COLUMNS, DeployPlan, ExplainPlan, Loca
 from flinkms_sql.query.rewrite import plan_rewritten
 from flinkms_sql.query.scopes import read_structure
 from flinkms_sql.query.signatures import CatalogView
-from flinkms_sql.query.simple import plan_simple
-from flinkms_sql.query.sources import NotSimple
+from flinkms_sql.query.sources import NeedsPostgres
 from flinkms_sql.query.statements.models import parse_create_model, parse_learn, parse_model_statement
 from flinkms_sql.query.statements.session import parse_session
 from flinkms_sql.query.statements.show import parse_show
@@ -104,8 +104,8 @@ def _plan_insert(text: str, tokens: list[Token], catalog: CatalogView, oids: Seq
 def _plan_model(text: str, tokens: list[Token], catalog: CatalogView, oids: Sequence[int]) -> Plan:
     structure = read_structure(tokens)
     try:
-        return plan_simple(text, tokens, structure, catalog, Parameters(oids))
-    except NotSimple:
+        return plan_engine_query(text, tokens, structure, catalog, Parameters(oids))
+    except NeedsPostgres:
         return plan_rewritten(text, tokens, structure, catalog, Parameters(oids))
 
 

@@ -14,6 +14,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.bind import written_type
 from flinkms_sql.query.constants import Parameters, Written, coerce, count_parameters
 from flinkms_sql.query.cursor import Cursor, split_commas
+from flinkms_sql.query.enginequery import plan_engine_query
 from flinkms_sql.query.lexer import Token, name_value
 from flinkms_sql.query.nodes import (
     ColumnRef,
@@ -30,8 +31,7 @@ from flinkms_sql.query.nodes import (
 from flinkms_sql.query.plan import PointPlan, StreamInsertPlan
 from flinkms_sql.query.scopes import read_structure
 from flinkms_sql.query.signatures import CatalogView, Named, TableSignature
-from flinkms_sql.query.simple import plan_simple
-from flinkms_sql.query.sources import NotSimple, read_rows
+from flinkms_sql.query.sources import NeedsPostgres, read_rows
 from flinkms_sql.query.values import from_number, widens
 from flinkms_sql.types import SqlType
 
@@ -50,7 +50,7 @@ def plan_stream_insert(
             source = _values(cursor, table, columns, parameters)
         else:
             source = _select(text, tokens[cursor.at :], table, columns, catalog, parameters)
-    except NotSimple:
+    except NeedsPostgres:
         raise FlinkmsError(
             errors.FEATURE_NOT_SUPPORTED,
             f'what is inserted into stream "{table.name}" must be constants',
@@ -131,8 +131,8 @@ def _select(
     parameters: Parameters,
 ) -> Node:  # fmt: skip
     if not tokens or tokens[0].word != "SELECT":
-        raise NotSimple
-    plan = plan_simple(text, tokens, read_structure(tokens), catalog, parameters, [kind for _, kind in columns])
+        raise NeedsPostgres
+    plan = plan_engine_query(text, tokens, read_structure(tokens), catalog, parameters, [kind for _, kind in columns])
     if isinstance(plan, PointPlan):
         node: Node = Predict(input=Single(), model=plan.model, arguments=plan.arguments, column=plan.column)
     else:

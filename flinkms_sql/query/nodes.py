@@ -1,6 +1,6 @@
 """The tree a model plan is made of: scalars, sources of rows, and what is done to rows. A tree prints itself.
 
-Must not know how a node is run (engine) nor how it was written (bind, simple). Every node knows its columns.
+Must not know how a node is run (engine) nor how it was written (bind, enginequery). Every node knows its columns.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JoinPlan:
+class RewrittenPlan:
     """A relational statement with model calls: run the steps in order, then ``statement`` on the backend.
 
     ``statement`` and every ``collect`` use the client's parameters under their numbers and those of the steps
@@ -248,5 +248,13 @@ class ExplainPlan:
 
 
 Plan = (
-    RelayPlan | LocalPlan | PointPlan | ModelPlan | JoinPlan | StreamInsertPlan | DeployPlan | ShowPlan | ExplainPlan
+    RelayPlan
+    | LocalPlan
+    | PointPlan
+    | ModelPlan
+    | RewrittenPlan
+    | StreamInsertPlan
+    | DeployPlan
+    | ShowPlan
+    | ExplainPlan
 )

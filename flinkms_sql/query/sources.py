@@ -1,4 +1,4 @@
-"""What a simple SELECT reads from: VALUES, unnest, generate_series, recommend, similar, or nothing.
+"""What a SELECT of the engine's reads from: VALUES, unnest, generate_series, recommend, similar, or nothing.
 
 Must not know the rest of the statement. A column's type may be open until an argument that uses it decides: that is
 how ``unnest($1, $2)`` gets its types from the model.
@@ -27,7 +27,7 @@ from flinkms_sql.query.values import array_type, element_type, widens
 from flinkms_sql.types import SqlType
 
 
-class NotSimple(Exception):
+class NeedsPostgres(Exception):
     """This statement is not of a shape the engine answers by itself; PostgreSQL has to take part."""
 
 
@@ -54,7 +54,7 @@ class OpenSource:
 
 def read_source(cursor: Cursor, call: BoundCall | None, call_size: int, parameters: Parameters) -> OpenSource:
     """The source a FROM clause holds. ``call`` is the recommend or similar at its start, if there is one, of
-    ``call_size`` tokens. Raises NotSimple."""
+    ``call_size`` tokens. Raises NeedsPostgres."""
     cursor.accept("LATERAL")
     if call is not None:
         source = _read_call(cursor, call, call_size, parameters)
@@ -65,7 +65,7 @@ def read_source(cursor: Cursor, call: BoundCall | None, call_size: int, paramete
     elif cursor.accept("GENERATE_SERIES"):
         source = _read_series(cursor, parameters)
     else:
-        raise NotSimple
+        raise NeedsPostgres
     _read_alias(cursor, source)
     return source
 
@@ -79,7 +79,7 @@ def _constants(cursor: Cursor, parameters: Parameters, *, defaults: bool = False
         if defaults and last - first == 1 and cursor.tokens[first].word == "DEFAULT":
             written = Written(kind="null", value=None, type=None, position=cursor.tokens[first].position)
         if written is None:
-            raise NotSimple
+            raise NeedsPostgres
         found.append(written)
     return tuple(found)
 
@@ -97,7 +97,7 @@ def _read_values(cursor: Cursor, parameters: Parameters) -> OpenSource:
     start, end = cursor.skip_parentheses()
     inner = Cursor(cursor.text, cursor.tokens, start, end)
     if not inner.accept("VALUES"):
-        raise NotSimple
+        raise NeedsPostgres
     rows = read_rows(inner, parameters)
     columns = []
     for at in range(len(rows[0])):
@@ -106,12 +106,12 @@ def _read_values(cursor: Cursor, parameters: Parameters) -> OpenSource:
 
 
 def read_rows(cursor: Cursor, parameters: Parameters, *, defaults: bool = False) -> tuple[tuple[Written, ...], ...]:
-    """The rows after VALUES, to the cursor's end. Raises NotSimple for rows of different lengths or of expressions."""
+    """The rows after VALUES, to the cursor's end. Raises NeedsPostgres unless rows are constants of one length."""
     rows = [_constants(cursor, parameters, defaults=defaults)]
     while cursor.accept(","):
         rows.append(_constants(cursor, parameters, defaults=defaults))
     if not cursor.done() or len({len(row) for row in rows}) != 1:
-        raise NotSimple
+        raise NeedsPostgres
     return tuple(rows)
 
 
@@ -125,7 +125,7 @@ def _common_type(values: list[Written], parameters: Parameters) -> SqlType | Non
         if common is None or widens(common, kind):
             common = kind
         elif not widens(kind, common):
-            raise NotSimple
+            raise NeedsPostgres
     return common
 
 
@@ -135,7 +135,7 @@ def _read_unnest(cursor: Cursor, parameters: Parameters) -> OpenSource:
     for argument in arguments:
         kind = natural_type(argument, parameters)
         if kind is not None and not kind.is_array:
-            raise NotSimple
+            raise NeedsPostgres
         columns.append(OpenColumn("unnest", element_type(kind) if kind is not None else None))
     source = OpenSource("unnest", columns, alias="unnest", arguments=arguments)
     if cursor.accept("WITH", "ORDINALITY"):
@@ -148,14 +148,14 @@ def _read_series(cursor: Cursor, parameters: Parameters) -> OpenSource:
     arguments = _constants(cursor, parameters)
     kind = _common_type(list(arguments), parameters) or SqlType.BIGINT
     if len(arguments) not in (2, 3) or kind not in (SqlType.INT, SqlType.BIGINT):
-        raise NotSimple
+        raise NeedsPostgres
     return OpenSource("series", [OpenColumn("generate_series", kind)], alias="generate_series", arguments=arguments)
 
 
 def _read_alias(cursor: Cursor, source: OpenSource) -> None:
     if cursor.done():
         if source.kind == "values":
-            raise NotSimple
+            raise NeedsPostgres
         return
     cursor.accept("AS")
     source.alias = cursor.take_name()
@@ -165,15 +165,15 @@ def _read_alias(cursor: Cursor, source: OpenSource) -> None:
         start, end = cursor.skip_parentheses()
         names = split_commas(cursor.tokens, start, end)
         if len(names) > len(source.columns) or any(last - first != 1 for first, last in names):
-            raise NotSimple
+            raise NeedsPostgres
         for (first, _), column in zip(names, source.columns):  # the last columns may keep their names
             column.name = Cursor(cursor.text, cursor.tokens, first, first + 1).take_name()
     if not cursor.done():
-        raise NotSimple
+        raise NeedsPostgres
 
 
 def close_source(source: OpenSource | None, parameters: Parameters) -> Source:
-    """The source as a node, every open type decided (text where nothing did). Raises NotSimple."""
+    """The source as a node, every open type decided (text where nothing did). Raises NeedsPostgres."""
     if source is None:
         return Single()
     for column in source.columns:
@@ -206,5 +206,5 @@ def close_source(source: OpenSource | None, parameters: Parameters) -> Source:
 def _closed(value: Written, kind: SqlType | None, parameters: Parameters) -> Constant:
     found = coerce(value, kind, parameters) if kind is not None else None
     if found is None:
-        raise NotSimple
+        raise NeedsPostgres
     return found

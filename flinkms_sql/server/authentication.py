@@ -21,7 +21,7 @@ from flinkms_sql.pgwire.messages import (
     AuthenticationSASL,
     AuthenticationSASLContinue,
     AuthenticationSASLFinal,
-    BackendMessage,
+    ServerMessage,
 )
 
 logger = logging.getLogger(__name__)
@@ -131,14 +131,14 @@ class Dialogue:
         self._challenged = False
         self.done = False
 
-    def start(self) -> list[BackendMessage]:
+    def start(self) -> list[ServerMessage]:
         """What to say first."""
         if self._exchange is None:
             self.done = True
             return [AuthenticationOk()]
         return [AuthenticationSASL(mechanisms=(scram.MECHANISM,))]
 
-    def receive(self, data: bytes) -> list[BackendMessage]:
+    def receive(self, data: bytes) -> list[ServerMessage]:
         """What to say to the client's SASL data. Raises FlinkmsError 28P01 when its proof is wrong."""
         assert self._exchange is not None
         if not self._challenged:

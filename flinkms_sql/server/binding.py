@@ -13,7 +13,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import oids, parameters
 from flinkms_sql.pgwire.messages import Bind
 from flinkms_sql.pgwire.parameters import Value
-from flinkms_sql.query.plan import JoinPlan, Plan, RelayPlan
+from flinkms_sql.query.plan import Plan, RelayPlan, RewrittenPlan
 from flinkms_sql.server.names import Prepared
 from flinkms_sql.types import SqlType
 
@@ -53,7 +53,7 @@ def planned(plan_with: Callable[[tuple[int, ...]], Plan], declared: tuple[int, .
     if not widened:
         return plan_with(declared)
     plan = plan_with(tuple(oids.UNSPECIFIED if oid in _WIDENED else oid for oid in declared))
-    if isinstance(plan, JoinPlan | RelayPlan):
+    if isinstance(plan, RewrittenPlan | RelayPlan):
         return plan
     for number in widened:
         kind = plan.parameter_types[number] if number < len(plan.parameter_types) else None

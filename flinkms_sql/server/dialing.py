@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.pgwire import frontend
+from flinkms_sql.pgwire import client_messages
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.server.address import BackendAddress
 from flinkms_sql.server.link import Client, Link
@@ -56,7 +56,7 @@ async def _connect(
 async def _connect_tls(loop: asyncio.AbstractEventLoop, address: BackendAddress, link: asyncio.Protocol) -> None:
     reply: asyncio.Future[bytes] = loop.create_future()
     transport, asking = await loop.create_connection(lambda: _Asking(reply), address.host, address.port)
-    transport.write(frontend.encode(m.SSLRequest()))
+    transport.write(client_messages.encode(m.SSLRequest()))
     if await reply != b"S":
         transport.close()
         raise FlinkmsError(errors.CONNECTION_FAILURE, "the control database does not offer TLS")
@@ -93,7 +93,7 @@ async def send_cancel(address: BackendAddress, key: m.BackendKeyData) -> None:
             )
         else:
             transport, _ = await loop.create_connection(lambda: _Asking(done), address.host, address.port)
-        transport.write(frontend.encode(m.CancelRequest(process_id=key.process_id, secret_key=key.secret_key)))
+        transport.write(client_messages.encode(m.CancelRequest(process_id=key.process_id, secret_key=key.secret_key)))
         await asyncio.wait([done], timeout=CONNECT_SECONDS_MAX)
         done.cancelled() or done.exception()
         transport.close()

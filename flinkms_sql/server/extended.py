@@ -14,7 +14,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.pgwire.wire import ProtocolError
-from flinkms_sql.query.plan import JoinPlan, Plan, RelayPlan
+from flinkms_sql.query.plan import Plan, RelayPlan, RewrittenPlan
 from flinkms_sql.server import relay
 from flinkms_sql.server.binding import bound_values, parameter_oids, result_formats
 from flinkms_sql.server.context import Context
@@ -29,7 +29,7 @@ from flinkms_sql.server.names import (
     undefined_statement,
 )
 from flinkms_sql.server.route import Route, View, ended_out_of_sight, route
-from flinkms_sql.server.run import join
+from flinkms_sql.server.run import rewritten
 from flinkms_sql.server.run.execute import execute, fields
 from flinkms_sql.server.simple import ready
 from flinkms_sql.server.transaction import aborted
@@ -39,7 +39,7 @@ InOrder = Callable[[Callable[[], Work]], Work]
 """Acts when everything that was relayed before is answered."""
 
 
-def handle(context: Context, message: m.FrontendMessage, frame: Frame, in_order: InOrder) -> Work:
+def handle(context: Context, message: m.ClientMessage, frame: Frame, in_order: InOrder) -> Work:
     """One request of the extended protocol. Raises FlinkmsError, and ProtocolError for a message that is none."""
     names = context.names
     match message:
@@ -138,7 +138,7 @@ def _parse_here(context: Context, message: m.Parse, plan: Plan) -> Work:
     route(plan, message.text, _outside(context))
     if message.statement and message.statement in context.names.statements:
         raise duplicate_statement(message.statement)
-    if isinstance(plan, JoinPlan) or (message.statement and context.transaction.link is not None):
+    if isinstance(plan, RewrittenPlan) or (message.statement and context.transaction.link is not None):
         return _parse_asking(context, message, plan)
     _keep(context, message, plan, parameter_oids(plan, message.oids), None)
     return None
@@ -152,7 +152,7 @@ def _outside(context: Context) -> View:
 
 async def _parse_asking(context: Context, message: m.Parse, plan: Plan) -> None:
     """Keep a statement that PostgreSQL has to describe, or whose name it has to agree to."""
-    described = await join.describe(context, plan, message.oids) if isinstance(plan, JoinPlan) else None
+    described = await rewritten.describe(context, plan, message.oids) if isinstance(plan, RewrittenPlan) else None
     types = parameter_oids(plan, message.oids) if described is None else described.oids[: len(plan.parameter_types)]
     await context.transaction.reserve(message.statement)
     _keep(context, message, plan, types, described)
@@ -183,7 +183,7 @@ def replan(context: Context, prepared: Prepared) -> None:
     """Plan a statement anew. Raises FlinkmsError 0A000 when what the client was told of it no longer holds."""
     plan = context.plan(prepared.text, prepared.declared)
     if type(plan) is not type(prepared.plan) or (
-        not isinstance(plan, JoinPlan)
+        not isinstance(plan, RewrittenPlan)
         and (plan.columns != prepared.plan.columns or parameter_oids(plan, prepared.declared) != prepared.oids)
     ):
         raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
@@ -199,7 +199,7 @@ def _bind(context: Context, message: m.Bind) -> None:
     portals = context.names.portals
     if message.portal and message.portal in portals:
         raise FlinkmsError(errors.DUPLICATE_CURSOR, f'portal "{message.portal}" already exists')
-    # A join's values stay as they came: PostgreSQL takes them.
+    # Values of a rewritten statement stay as they came: PostgreSQL takes them.
     values = bound_values(prepared, message, context.transaction.zone)
     portals[message.portal] = Portal(
         name=message.portal,

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.pgwire import frontend, reports
+from flinkms_sql.pgwire import client_messages, reports
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.connection import Answer, ClientConnection
 from flinkms_sql.pgwire.frames import Frame
@@ -141,7 +141,7 @@ class Link(asyncio.Protocol):
         self._write(self._connection.send(m.Startup(minor=2, parameters=parameters)))
         await self._ready
 
-    def _opening(self, message: m.BackendMessage) -> None:
+    def _opening(self, message: m.ServerMessage) -> None:
         answer = self._login.receive(message)
         if answer is not None:
             self._write(self._connection.send(answer))
@@ -171,7 +171,7 @@ class Link(asyncio.Protocol):
         self._connection.sent_raw(frame.kind, ticket)
         self._write(frame.raw)
 
-    def send(self, message: m.FrontendMessage, ticket: Ticket) -> None:
+    def send(self, message: m.ClientMessage, ticket: Ticket) -> None:
         """Send a message of ours."""
         data = self._connection.send(message, ticket)
         self._note(data[:1])
@@ -185,14 +185,14 @@ class Link(asyncio.Protocol):
 
     def flush(self) -> None:
         """Have the server send what it has answered so far."""
-        self._write(frontend.encode(m.Flush()))
+        self._write(client_messages.encode(m.Flush()))
 
     def new_name(self) -> str:
         """A name for a statement or portal of ours, that no client uses."""
         self._names += 1
         return f"flinkms {self._names}"
 
-    async def call(self, messages: Sequence[m.FrontendMessage], *, sync: bool) -> list[Frame]:
+    async def call(self, messages: Sequence[m.ClientMessage], *, sync: bool) -> list[Frame]:
         """Send messages and collect all their answers; ``sync``: end the series behind them, else only flush.
 
         Raises the FlinkmsError the server reports; without ``sync`` it then skips to the next Sync.

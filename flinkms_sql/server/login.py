@@ -25,7 +25,7 @@ class Login:
         self.key: m.BackendKeyData | None = None
         self.done = False
 
-    def receive(self, message: m.BackendMessage) -> m.Password | None:
+    def receive(self, message: m.ServerMessage) -> m.Password | None:
         """What to answer, if anything. Raises FlinkmsError when the server does not let us in."""
         match message:
             case m.AuthenticationCleartextPassword():

@@ -37,7 +37,7 @@ class Outbox:
 
     # ---- answers ----
 
-    def send(self, message: m.BackendMessage) -> None:
+    def send(self, message: m.ServerMessage) -> None:
         """Queue an answer. Raises LocalProtocolError when it does not fit the oldest request."""
         self._queue(self.connection.send(message))
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.pgwire import backend
 from flinkms_sql.pgwire import messages as m
+from flinkms_sql.pgwire import server_messages
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.query.statements.statement import SessionStatement
 from flinkms_sql.server.link import Link, Ticket
@@ -96,7 +96,7 @@ def _check_columns(frames: list[Frame], told: tuple[m.Field, ...]) -> None:
     now: tuple[m.Field, ...] = ()
     for frame in frames:
         if frame.kind == b"T":
-            described = backend.decode(frame)
+            described = server_messages.decode(frame)
             assert isinstance(described, m.RowDescription)
             now = described.fields
     if [(field.name, field.oid) for field in now] != [(field.name, field.oid) for field in told]:

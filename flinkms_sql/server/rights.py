@@ -16,12 +16,12 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.plan import (
     DeployPlan,
     ExplainPlan,
-    JoinPlan,
     LocalPlan,
     ModelPlan,
     Plan,
     PointPlan,
     RelayPlan,
+    RewrittenPlan,
     ShowPlan,
     StreamInsertPlan,
 )
@@ -45,7 +45,7 @@ class Access(Protocol):
 def refusal(rights: RoleRights | None, plan: Plan) -> FlinkmsError | None:
     """Why a role with these rights (None: with none) may not do this; None when it may."""
     match plan:
-        case PointPlan() | ModelPlan() | JoinPlan():
+        case PointPlan() | ModelPlan() | RewrittenPlan():
             if rights is None or not rights.reads:
                 return _denied("permission denied to ask a model", "flinkms_reader", "ask models")
         case StreamInsertPlan():

@@ -15,9 +15,9 @@ from datetime import timezone
 import numpy as np
 
 from flinkms_sql.engine.batcher import PreparedPoint
-from flinkms_sql.pgwire import backend, oids, parameters
-from flinkms_sql.pgwire import frontend as client
+from flinkms_sql.pgwire import client_messages as client
 from flinkms_sql.pgwire import messages as m
+from flinkms_sql.pgwire import oids, parameters, server_messages
 from flinkms_sql.pgwire.columns import describe, encode_column
 from flinkms_sql.pgwire.floats import format_float8
 from flinkms_sql.pgwire.frames import Frame, Splitter
@@ -36,9 +36,11 @@ VALUES_MAX = 64
 _TEXT_HEAD = struct.Struct(">cIHi")
 _FLOAT8_ROW = struct.Struct(">cIHid")
 _NULL_LENGTH = b"\xff\xff\xff\xff"
-_NULL_ROW = backend.encode(m.DataRow(values=(None,)))
-_COMPLETE = backend.encode(m.CommandComplete(tag="SELECT 1"))
-_READY = {status: _COMPLETE + backend.encode(m.ReadyForQuery(status=status)) for status in ("idle", "transaction")}
+_NULL_ROW = server_messages.encode(m.DataRow(values=(None,)))
+_COMPLETE = server_messages.encode(m.CommandComplete(tag="SELECT 1"))
+_READY = {
+    status: _COMPLETE + server_messages.encode(m.ReadyForQuery(status=status)) for status in ("idle", "transaction")
+}
 
 
 class Template:
@@ -46,8 +48,8 @@ class Template:
 
     __slots__ = ("_before", "_code", "_kind")
 
-    def __init__(self, before: Sequence[m.BackendMessage], kind: SqlType, code: int) -> None:
-        self._before = b"".join(map(backend.encode, before))
+    def __init__(self, before: Sequence[m.ServerMessage], kind: SqlType, code: int) -> None:
+        self._before = b"".join(map(server_messages.encode, before))
         self._kind = kind
         self._code = code
 
@@ -192,7 +194,7 @@ def bound_shape(
     tail_of_bind = 2 + 2 * len(bind.result_formats)
     end_of_values = len(series.raw_bind) - tail_of_bind
     codes, code = spread(bind.formats, count), (bind.result_formats or (0,))[0]
-    before: list[m.BackendMessage] = [m.ParseComplete()] if series.parse is not None else []
+    before: list[m.ServerMessage] = [m.ParseComplete()] if series.parse is not None else []
     before.append(m.BindComplete())
     if series.described:
         before.append(m.RowDescription(fields=(describe(plan.column.name, plan.column.type, code),)))

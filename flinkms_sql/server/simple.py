@@ -14,13 +14,13 @@ from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.columns import describe
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.query.lexer import StatementText, split
-from flinkms_sql.query.plan import DeployPlan, JoinPlan, LocalPlan, Plan, RelayPlan, ShowPlan, StreamInsertPlan
+from flinkms_sql.query.plan import DeployPlan, LocalPlan, Plan, RelayPlan, RewrittenPlan, ShowPlan, StreamInsertPlan
 from flinkms_sql.query.statements.statement import Begin, Commit, Rollback, SessionStatement, TransactionControl
 from flinkms_sql.server import relay, replies
 from flinkms_sql.server.context import Context
 from flinkms_sql.server.names import Described, Portal, Prepared, deallocated_name
 from flinkms_sql.server.route import Route, View, is_ours, route
-from flinkms_sql.server.run import join
+from flinkms_sql.server.run import rewritten
 from flinkms_sql.server.run.execute import execute
 from flinkms_sql.server.transaction import aborted
 
@@ -123,8 +123,8 @@ def _run(
     match plan:
         case RelayPlan():
             return _answer_relay(context, text)
-        case JoinPlan():
-            return _join(context, text, plan)
+        case RewrittenPlan():
+            return _rewritten(context, text, plan)
     if plan.columns:
         fields = tuple(describe(column.name, column.type) for column in plan.columns)
         context.outbox.send(m.RowDescription(fields=fields))
@@ -156,8 +156,8 @@ def _portal(
     return Portal(name="", prepared=prepared, values=values, raw=m.Bind(), result_formats=codes)
 
 
-async def _join(context: Context, text: str, plan: JoinPlan) -> None:
-    described = await join.describe(context, plan, ())
+async def _rewritten(context: Context, text: str, plan: RewrittenPlan) -> None:
+    described = await rewritten.describe(context, plan, ())
     if described.fields:
         context.outbox.send(m.RowDescription(fields=described.fields))
     work = execute(context, _portal(context, text, plan, (), described), 0)
@@ -228,7 +228,7 @@ async def _one_of_several(context: Context, statement: StatementText) -> None:
     transaction = context.transaction
     plan, values = _plan(context, statement)
     way = route(plan, statement.text, context.view(several=transaction.implicit))
-    asks = way is not Route.HERE or isinstance(plan, JoinPlan | ShowPlan)
+    asks = way is not Route.HERE or isinstance(plan, RewrittenPlan | ShowPlan)
     if asks and transaction.implicit and not transaction.in_block and not _controls(plan):
         await relay.begin_hidden(transaction)
     work = _run(context, statement.text, plan, values, Route.TEXT if way is Route.RAW else way)

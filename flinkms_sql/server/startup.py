@@ -52,7 +52,7 @@ class Startup:
     def _outbox(self) -> Outbox:
         return self._session.context.outbox
 
-    def handle(self, message: m.FrontendMessage) -> Awaitable[None] | None:
+    def handle(self, message: m.ClientMessage) -> Awaitable[None] | None:
         """One request. Raises FlinkmsError, which ends the connection."""
         outbox = self._outbox
         match message:
@@ -128,7 +128,7 @@ class Startup:
             raise FlinkmsError(errors.INVALID_AUTHORIZATION, f'connections from "{peer[0]}" need TLS',
                                hint="Connect with sslmode=require.")
 
-    def _say(self, answers: list[m.BackendMessage]) -> Awaitable[None] | None:
+    def _say(self, answers: list[m.ServerMessage]) -> Awaitable[None] | None:
         assert self._dialogue is not None
         for answer in answers:
             self._outbox.send(answer)

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flinkms_sql.pgwire import backend
 from flinkms_sql.pgwire import messages as m
+from flinkms_sql.pgwire import server_messages
 from flinkms_sql.pgwire.columns import describe
 from flinkms_sql.server.loop import new_event_loop
 from flinkms_sql.types import SqlType
@@ -23,8 +23,8 @@ _ROW = (m.RowDescription(fields=(describe("predict", SqlType.DOUBLE),)), m.DataR
         m.CommandComplete(tag="SELECT 1"), _READY)
 
 
-def _bytes(*messages: m.BackendMessage) -> bytes:
-    return b"".join(map(backend.encode, messages))
+def _bytes(*messages: m.ServerMessage) -> bytes:
+    return b"".join(map(server_messages.encode, messages))
 
 
 LOGGED_IN = _bytes(

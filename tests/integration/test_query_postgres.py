@@ -21,7 +21,7 @@ from flinkms_sql.engine.registry import LoadedVersion, Pointers, Registry
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.lexer import Kind, tokenize
-from flinkms_sql.query.plan import Fold, JoinPlan, Lookup, ModelPlan, PointPlan, ResultParameter, ShowPlan
+from flinkms_sql.query.plan import Fold, Lookup, ModelPlan, PointPlan, ResultParameter, RewrittenPlan, ShowPlan
 from flinkms_sql.types import BY_OID, SqlType
 from tests.control_database import migrate
 from tests.query_catalog import CATALOG, input_types
@@ -189,12 +189,14 @@ def answer(connection: psycopg.Connection, text: str, parameters: tuple[object, 
             result = run(plan, parameters, REGISTRY)
             rows = list(zip(*(bare(column) for column in result.columns), strict=True))
             return [c.name for c in plan.columns], [kind.value.oid for kind in result.types], rows
-        case JoinPlan():
-            return join(connection, plan, parameters)
+        case RewrittenPlan():
+            return rewritten(connection, plan, parameters)
     raise AssertionError(f"{text} is relayed")
 
 
-def join(connection: psycopg.Connection, plan: JoinPlan, parameters: tuple[object, ...]) -> tuple[list, list, list]:
+def rewritten(
+    connection: psycopg.Connection, plan: RewrittenPlan, parameters: tuple[object, ...]
+) -> tuple[list, list, list]:
     values = list(parameters)
     for step in plan.steps:
         match step:
@@ -238,7 +240,7 @@ def test_same_answer_with_parameters(connection: psycopg.Connection, text: str, 
 def test_changed_rows_are_an_error(connection: psycopg.Connection) -> None:
     """A row that was not there when the predictions were made is never given a wrong score."""
     plan = analyze("SELECT predict('rec', 42, item_id) FROM movies", CATALOG)
-    assert isinstance(plan, JoinPlan)
+    assert isinstance(plan, RewrittenPlan)
     with connection.transaction(force_rollback=True), pytest.raises(psycopg.errors.SerializationFailure):
         connection.execute(plan.statement, [[42], [1], [4201.0]])
 
@@ -255,7 +257,7 @@ def test_writes_with_predictions(connection: psycopg.Connection) -> None:
             "DECLARE c CURSOR FOR SELECT a, predict('rec', 3, a) FROM mine",
         ):
             plan = analyze(text, CATALOG)
-            assert isinstance(plan, JoinPlan)
+            assert isinstance(plan, RewrittenPlan)
             values: list[object] = []
             for step in plan.steps:
                 if isinstance(step, Lookup):

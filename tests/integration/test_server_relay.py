@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.pgwire import backend, frontend, oids, scram
+from flinkms_sql.pgwire import client_messages, oids, scram, server_messages
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.floats import format_float4, format_float8
 from flinkms_sql.server.address import BackendAddress, parse_dsn
@@ -146,15 +146,15 @@ def test_copy_inside_of_a_text_that_is_mixed(running):
     """COPY data arrives while the frontend is in the middle of a text of statements."""
     with closing(socket.create_connection(("127.0.0.1", running.port))) as wire:
         wire.settimeout(10)
-        wire.sendall(frontend.encode(m.Startup(minor=0, parameters={"user": "flinkms"})))
+        wire.sendall(client_messages.encode(m.Startup(minor=0, parameters={"user": "flinkms"})))
         text = "CREATE TEMP TABLE c (a int); SELECT predict('rec', 1, 2); COPY c FROM STDIN; SELECT count(*) FROM c"
-        wire.sendall(frontend.encode(m.Query(text=text)))
-        wire.sendall(frontend.encode(m.CopyData(data=b"1\n2\n")) + frontend.encode(m.CopyDone()))
+        wire.sendall(client_messages.encode(m.Query(text=text)))
+        wire.sendall(client_messages.encode(m.CopyData(data=b"1\n2\n")) + client_messages.encode(m.CopyDone()))
         received = b""
-        while received.count(backend.encode(m.ReadyForQuery(status="idle"))) < 2:
+        while received.count(server_messages.encode(m.ReadyForQuery(status="idle"))) < 2:
             received += wire.recv(65536)
-    assert backend.encode(m.CommandComplete(tag="COPY 2")) in received
-    assert backend.encode(m.DataRow(values=(b"2",))) in received
+    assert server_messages.encode(m.CommandComplete(tag="COPY 2")) in received
+    assert server_messages.encode(m.DataRow(values=(b"2",))) in received
 
 
 def test_asyncpg_copies_and_listens(running):
@@ -175,9 +175,9 @@ def test_asyncpg_copies_and_listens(running):
 def test_a_client_that_does_not_read_is_not_buffered_for(running):
     with closing(socket.create_connection(("127.0.0.1", running.port))) as wire:
         who = {"user": "flinkms", "application_name": "slow"}
-        wire.sendall(frontend.encode(m.Startup(minor=0, parameters=who)))
+        wire.sendall(client_messages.encode(m.Startup(minor=0, parameters=who)))
         text = "SELECT repeat('x', 1000) FROM generate_series(1, 200000)"
-        wire.sendall(frontend.encode(m.Query(text=text)))
+        wire.sendall(client_messages.encode(m.Query(text=text)))
         waiting = 0
         for _ in range(100):
             time.sleep(0.05)
@@ -189,7 +189,7 @@ def test_a_client_that_does_not_read_is_not_buffered_for(running):
         assert 0 < waiting < 4 << 20
         wire.settimeout(20)
         received, last = 0, b""
-        while not last.endswith(backend.encode(m.ReadyForQuery(status="idle"))):
+        while not last.endswith(server_messages.encode(m.ReadyForQuery(status="idle"))):
             chunk = wire.recv(1 << 20)
             received += len(chunk)
             last = (last + chunk)[-100:]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from flinkms_sql.pgwire import backend, frontend
+from flinkms_sql.pgwire import client_messages, server_messages
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.frames import Splitter
 from tests.simulation.loop import SimLoop, Wire
@@ -25,11 +25,11 @@ class Exchange:
     statements: tuple[str, ...]
     named: bool = False
 
-    def messages(self, prepared: Collection[str] = ()) -> list[m.FrontendMessage]:
+    def messages(self, prepared: Collection[str] = ()) -> list[m.ClientMessage]:
         """What to send, when these names are prepared already."""
         if self.simple:
             return [m.Query(text="; ".join(self.statements))]
-        series: list[m.FrontendMessage] = []
+        series: list[m.ClientMessage] = []
         known = set(prepared)
         for text in self.statements:
             name = text if self.named else ""
@@ -59,7 +59,7 @@ class SimClient(asyncio.Protocol):
     def __init__(self, loop: SimLoop) -> None:
         self._loop = loop
         self._splitter = Splitter(startup=False)
-        self._got: list[m.BackendMessage] = []
+        self._got: list[m.ServerMessage] = []
         self._whole: asyncio.Future[None] | None = None
         self._ended = False
         self._prepared: set[str] = set()
@@ -73,7 +73,7 @@ class SimClient(asyncio.Protocol):
         """See asyncio."""
         self._splitter.feed(data)
         while (frame := self._splitter.next_frame()) is not None:
-            message = backend.decode(frame)
+            message = server_messages.decode(frame)
             self._got.append(message)
             if isinstance(message, m.ReadyForQuery) and self._whole is not None and not self._whole.done():
                 self._whole.set_result(None)
@@ -102,11 +102,11 @@ class SimClient(asyncio.Protocol):
         assert isinstance(ready, m.ReadyForQuery)
         return Answer(tags=tags, error=errors[0] if errors else None, status=ready.status)
 
-    async def _say(self, messages: Sequence[m.FrontendMessage]) -> list[m.BackendMessage]:
+    async def _say(self, messages: Sequence[m.ClientMessage]) -> list[m.ServerMessage]:
         if self._ended:
             raise Lost
         self._got.clear()
         self._whole = self._loop.create_future()
-        self.wire.write(b"".join(map(frontend.encode, messages)))
+        self.wire.write(b"".join(map(client_messages.encode, messages)))
         await self._whole
         return list(self._got)

@@ -78,11 +78,11 @@ class Backend(asyncio.Protocol):
         while (request := self._connection.next_request()) is not None:
             self._answer(request.message)
 
-    def _say(self, *messages: m.BackendMessage) -> None:
+    def _say(self, *messages: m.ServerMessage) -> None:
         for message in messages:
             self._transport.write(self._connection.send(message))
 
-    def _answer(self, message: m.FrontendMessage) -> None:
+    def _answer(self, message: m.ClientMessage) -> None:
         match message:
             case m.Startup():
                 self._say(m.AuthenticationOk(), *(m.ParameterStatus(name=k, value=v) for k, v in SETTINGS.items()),
@@ -118,7 +118,7 @@ class Backend(asyncio.Protocol):
         self._database.rows += self._ledger.committed
         self._ledger.committed.clear()
 
-    def _extended(self, message: m.FrontendMessage) -> None:
+    def _extended(self, message: m.ClientMessage) -> None:
         match message:
             case m.Parse():
                 self._statements[message.statement] = message.text
@@ -152,7 +152,7 @@ class Backend(asyncio.Protocol):
         self._say(m.CommandComplete(tag=tag))
 
 
-def _description(text: str) -> tuple[m.BackendMessage, ...]:
+def _description(text: str) -> tuple[m.ServerMessage, ...]:
     return (m.RowDescription(fields=(COLUMN,)),) if text.upper().startswith("SELECT") else (m.NoData(),)
 
 

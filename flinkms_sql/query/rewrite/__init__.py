@@ -11,7 +11,7 @@ from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.constants import Parameters, count_parameters
 from flinkms_sql.query.lexer import Token
-from flinkms_sql.query.plan import Fold, JoinPlan, Lookup
+from flinkms_sql.query.plan import Fold, Lookup, RewrittenPlan
 from flinkms_sql.query.rewrite.context import Context
 from flinkms_sql.query.rewrite.edits import apply_edits
 from flinkms_sql.query.rewrite.fold_predict import fold_predict
@@ -27,7 +27,7 @@ RULES = FOLDS + LOOKUPS
 
 def plan_rewritten(
     text: str, tokens: list[Token], structure: Structure, catalog: CatalogView, parameters: Parameters
-) -> JoinPlan:
+) -> RewrittenPlan:
     """The plan of a relational statement with model calls. Raises FlinkmsError, 0A000 for what cannot be rewritten."""
     _refuse_statement(tokens, structure)
     count = count_parameters(tokens, parameters.declared)
@@ -44,7 +44,7 @@ def plan_rewritten(
             context.edits += folded.edits
     context.lookup_starts = {call.start for call in over_rows}
     steps += _look_up(over_rows, context)
-    return JoinPlan(steps=tuple(steps), statement=apply_edits(text, context.edits).strip(),
+    return RewrittenPlan(steps=tuple(steps), statement=apply_edits(text, context.edits).strip(),
                     parameter_types=parameters.types(count))  # fmt: skip
 
 

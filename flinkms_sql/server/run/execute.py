@@ -15,11 +15,11 @@ from flinkms_sql.pgwire.columns import describe
 from flinkms_sql.query.plan import (
     DeployPlan,
     ExplainPlan,
-    JoinPlan,
     LocalPlan,
     ModelPlan,
     PointPlan,
     RelayPlan,
+    RewrittenPlan,
     ShowPlan,
     StreamInsertPlan,
 )
@@ -27,7 +27,7 @@ from flinkms_sql.server import rights
 from flinkms_sql.server.context import Context
 from flinkms_sql.server.names import Portal
 from flinkms_sql.server.route import refuse_writing
-from flinkms_sql.server.run import control, deploy, insert, join, rows, show
+from flinkms_sql.server.run import control, deploy, insert, rewritten, rows, show
 
 
 def fields(portal: Portal) -> tuple[m.Field, ...]:
@@ -86,8 +86,8 @@ def _run(context: Context, portal: Portal, row_limit: int) -> Awaitable[None] | 
             return insert.run(context, plan, portal)
         case DeployPlan():
             return deploy.run(context, plan, portal)
-        case JoinPlan():
-            return join.run(context, plan, portal, row_limit)
+        case RewrittenPlan():
+            return rewritten.run(context, plan, portal, row_limit)
         case ShowPlan():
             return show.run(context, plan, portal, row_limit)
         case LocalPlan() | RelayPlan():

@@ -1,7 +1,7 @@
 """Model calls inside relational statements: PostgreSQL runs them, and we prepare them.
 
-Must not know how such a statement was rewritten. The steps of a JoinPlan are run in order: the engine computes what is
-constant (Fold) or what belongs to rows that PostgreSQL collects (Lookup); both travel back as array parameters.
+Must not know how such a statement was rewritten. The steps of a RewrittenPlan are run in order: the engine computes
+what is constant (Fold) or what belongs to rows that PostgreSQL collects (Lookup); both travel back as array parameters.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 from flinkms_sql import errors
 from flinkms_sql.engine.execute import predict_columns
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.pgwire import backend, oids
 from flinkms_sql.pgwire import messages as m
+from flinkms_sql.pgwire import oids, server_messages
 from flinkms_sql.pgwire.columns import encode_array, encode_column
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.pgwire.rows import decode_rows
-from flinkms_sql.query.plan import LOOKUP_ROWS_MAX, Fold, JoinPlan, Lookup, ResultParameter
+from flinkms_sql.query.plan import LOOKUP_ROWS_MAX, Fold, Lookup, ResultParameter, RewrittenPlan
 from flinkms_sql.server import relay
 from flinkms_sql.server.context import Context
 from flinkms_sql.server.link import Link
@@ -32,7 +32,7 @@ _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 _ARRAY_OIDS = {element: array for array, element in oids.ELEMENTS.items()}
 
 
-async def describe(context: Context, plan: JoinPlan, declared: Sequence[int]) -> Described:
+async def describe(context: Context, plan: RewrittenPlan, declared: Sequence[int]) -> Described:
     """Have PostgreSQL describe the rewritten statement. Raises FlinkmsError."""
     link = await context.transaction.connect()
     name = link.new_name()
@@ -53,7 +53,7 @@ def _described(frames: Sequence[Frame]) -> Described:
     for frame in frames:
         if frame.kind not in (b"t", b"T"):
             continue
-        match backend.decode(frame):
+        match server_messages.decode(frame):
             case m.ParameterDescription(oids=found):
                 parameters = found
             case m.RowDescription(fields=found):
@@ -61,7 +61,7 @@ def _described(frames: Sequence[Frame]) -> Described:
     return Described(oids=parameters, fields=fields)
 
 
-def parameter_types(plan: JoinPlan, declared: Sequence[int]) -> tuple[int, ...]:
+def parameter_types(plan: RewrittenPlan, declared: Sequence[int]) -> tuple[int, ...]:
     """Types to parse the statement with: the client's, then those of what is computed."""
     client = []
     for number, kind in enumerate(plan.parameter_types):
@@ -76,7 +76,7 @@ def _result_oid(parameter: ResultParameter) -> int:
     return _ARRAY_OIDS[oids.TEXT if parameter.type.is_array else parameter.type.value.oid]
 
 
-async def run(context: Context, plan: JoinPlan, portal: Portal, row_limit: int) -> None:
+async def run(context: Context, plan: RewrittenPlan, portal: Portal, row_limit: int) -> None:
     """Run the steps, then the statement, whose rows go to the client. Raises FlinkmsError."""
     link = await context.transaction.connect()
     if portal.suspended is not None:
@@ -103,7 +103,7 @@ async def run(context: Context, plan: JoinPlan, portal: Portal, row_limit: int) 
         await relay.end_hidden(context.transaction, commits=True)
 
 
-async def _steps(context: Context, link: Link, plan: JoinPlan, portal: Portal, described: Described) -> m.Bind:
+async def _steps(context: Context, link: Link, plan: RewrittenPlan, portal: Portal, described: Described) -> m.Bind:
     """The Bind of the statement: the client's values as they came, then one value a computed column."""
     raw = portal.raw
     count = len(plan.parameter_types)

@@ -14,6 +14,7 @@ from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.pgwire.messages import (
     Bind,
     CancelRequest,
+    ClientMessage,
     Close,
     CopyData,
     CopyDone,
@@ -21,7 +22,6 @@ from flinkms_sql.pgwire.messages import (
     Describe,
     Execute,
     Flush,
-    FrontendMessage,
     FunctionCall,
     GSSENCRequest,
     Parse,
@@ -47,7 +47,7 @@ _TARGETS: dict[bytes, Target] = {b"S": "statement", b"P": "portal"}
 _TARGET_BYTES: dict[Target, bytes] = {"statement": b"S", "portal": b"P"}
 
 
-def decode(frame: Frame) -> FrontendMessage:
+def decode(frame: Frame) -> ClientMessage:
     """The message in a frame a client sent."""
     match frame.kind:
         case b"":
@@ -64,7 +64,7 @@ def decode(frame: Frame) -> FrontendMessage:
     return message
 
 
-def _ordinary(kind: bytes, body: Body) -> FrontendMessage:
+def _ordinary(kind: bytes, body: Body) -> ClientMessage:
     match kind:
         case b"Q":
             return Query(text=body.cstring())
@@ -136,7 +136,7 @@ def _startup_packet(body: Body) -> StartupPacket:
     return Startup(major=code >> 16, minor=code & 0xFFFF, parameters=parameters)
 
 
-def encode(message: FrontendMessage) -> bytes:
+def encode(message: ClientMessage) -> bytes:
     """The bytes of a client's message."""
     match message:
         case SSLRequest():

@@ -19,7 +19,6 @@ from flinkms_sql.pgwire.messages import (
     AuthenticationSASLContinue,
     AuthenticationSASLFinal,
     BackendKeyData,
-    BackendMessage,
     BindComplete,
     CloseComplete,
     CommandComplete,
@@ -41,6 +40,7 @@ from flinkms_sql.pgwire.messages import (
     PortalSuspended,
     ReadyForQuery,
     RowDescription,
+    ServerMessage,
     TransactionStatus,
 )
 from flinkms_sql.pgwire.wire import Body, ProtocolError, cstring, framed
@@ -61,7 +61,7 @@ _RareMessage = (
 )
 _STATUS: dict[bytes, TransactionStatus] = {b"I": "idle", b"T": "transaction", b"E": "failed"}
 _STATUS_BYTES: dict[TransactionStatus, bytes] = {"idle": b"I", "transaction": b"T", "failed": b"E"}
-_EMPTY: dict[bytes, BackendMessage] = {
+_EMPTY: dict[bytes, ServerMessage] = {
     b"1": ParseComplete(),
     b"2": BindComplete(),
     b"3": CloseComplete(),
@@ -74,7 +74,7 @@ _COPY = {b"G": "in", b"H": "out", b"W": "both"}
 _COPY_BYTES = {direction: kind for kind, direction in _COPY.items()}
 
 
-def decode(frame: Frame) -> BackendMessage:
+def decode(frame: Frame) -> ServerMessage:
     """The message in a frame a server sent. Raises ProtocolError when it is malformed or unknown."""
     if (empty := _EMPTY.get(frame.kind)) is not None:
         Body(frame.raw, 5).end()
@@ -87,7 +87,7 @@ def decode(frame: Frame) -> BackendMessage:
     return message
 
 
-def _filled(kind: bytes, body: Body) -> BackendMessage:
+def _filled(kind: bytes, body: Body) -> ServerMessage:
     match kind:
         case b"R":
             return _authentication(body)
@@ -124,7 +124,7 @@ def _filled(kind: bytes, body: Body) -> BackendMessage:
     raise ProtocolError(f"invalid backend message type {kind[0]}")
 
 
-def _authentication(body: Body) -> BackendMessage:
+def _authentication(body: Body) -> ServerMessage:
     code = body.int32()
     match code:
         case 0:
@@ -167,7 +167,7 @@ def _report(body: Body) -> dict[str, str]:
     return fields
 
 
-def encode(message: BackendMessage) -> bytes:
+def encode(message: ServerMessage) -> bytes:
     """The bytes of a server's message."""
     match message:
         case ParseComplete():

@@ -1,6 +1,6 @@
 """A SELECT that the engine answers by itself -> a tree of nodes: model calls over constants and sources of constants.
 
-Must not know other statements. What is not of this shape raises NotSimple and is PostgreSQL's to evaluate, with its
+Must not know other statements. What is not of this shape raises NeedsPostgres and is PostgreSQL's to evaluate, with its
 own types and error messages; so this file is free to understand little, but what it understands it must answer as
 PostgreSQL would.
 """
@@ -33,7 +33,7 @@ from flinkms_sql.query.nodes import (
 from flinkms_sql.query.plan import ModelPlan, PointPlan
 from flinkms_sql.query.scopes import Call, Structure
 from flinkms_sql.query.signatures import CatalogView
-from flinkms_sql.query.sources import NotSimple, OpenSource, close_source, read_source
+from flinkms_sql.query.sources import NeedsPostgres, OpenSource, close_source, read_source
 from flinkms_sql.query.values import widens
 from flinkms_sql.types import SqlType
 
@@ -140,13 +140,13 @@ class _Select:
         if call is None:
             return read_source(self.cursor(start, end), None, 0, self.parameters)
         if call.function == "predict":
-            raise NotSimple
+            raise NeedsPostgres
         bound = bind_call(call, self.cursor(start, end), self.catalog, self.parameters)
         return read_source(self.cursor(start, end), bound, call.end - call.start, self.parameters)
 
     def read_output(self, start: int, end: int) -> None:
         if start == end:
-            raise NotSimple
+            raise NeedsPostgres
         if self.tokens[end - 1].word == "*":
             self.read_star(start, end)
             return
@@ -162,7 +162,7 @@ class _Select:
             return
         written = read_constant(self.cursor(start, end), self.parameters)
         if written is None or (alias is None and written.type is not None):
-            raise NotSimple
+            raise NeedsPostgres
         self.outputs.append(_Output(alias or "?column?", None, self.output_constant(written)))
 
     def output_constant(self, written: Written) -> Constant:
@@ -170,11 +170,11 @@ class _Select:
         target = self.targets[len(self.outputs)] if len(self.outputs) < len(self.targets) else None
         natural = natural_type(written, self.parameters)
         if target is None and natural is SqlType.DOUBLE and written.type is None and written.kind == "number":
-            raise NotSimple  # it would be numeric
+            raise NeedsPostgres  # it would be numeric
         found = coerce(written, target, self.parameters) if target is not None else None
         found = found or coerce(written, natural or SqlType.STRING, self.parameters)
         if found is None:
-            raise NotSimple
+            raise NeedsPostgres
         return found
 
     def has_bare_alias(self, start: int, end: int) -> bool:
@@ -185,10 +185,10 @@ class _Select:
 
     def read_star(self, start: int, end: int) -> None:
         if self.source is None:
-            raise NotSimple
+            raise NeedsPostgres
         qualified = end - start == 3 and self.tokens[start + 1].word == "."
         if not (end - start == 1 or (qualified and name_value(self.tokens[start]) == self.source.alias)):
-            raise NotSimple
+            raise NeedsPostgres
         self.outputs += [_Output(column.name, index) for index, column in enumerate(self.source.columns)]
 
     def source_width(self) -> int:
@@ -197,7 +197,7 @@ class _Select:
     def find_column(self, start: int, end: int) -> int | None:
         """Number of the column that an expression is: a column of the source or a prediction. None for anything else.
 
-        Raises NotSimple for a name that is not the source's.
+        Raises NeedsPostgres for a name that is not the source's.
         """
         call = self.calls.get(start)
         if call is not None and call.end == end:
@@ -209,10 +209,10 @@ class _Select:
         if self.tokens[start].word in ("NULL", "TRUE", "FALSE", "CURRENT_TIMESTAMP"):
             return None
         if self.source is None or (len(names) == 2 and names[0] != self.source.alias):
-            raise NotSimple
+            raise NeedsPostgres
         found = [index for index, column in enumerate(self.source.columns) if column.name == names[-1]]
         if len(found) != 1:
-            raise NotSimple
+            raise NeedsPostgres
         return found[0]
 
     def column_type(self, start: int, end: int) -> SqlType | None:
@@ -229,7 +229,7 @@ class _Select:
             if known.texts == texts:
                 return index
         if call.function != "predict":
-            raise NotSimple
+            raise NeedsPostgres
         cursor = self.cursor(call.start, call.end)
         bound = bind_call(call, cursor, self.catalog, self.parameters, self.column_type)
         prediction = _Prediction(bound, [], texts)
@@ -245,10 +245,10 @@ class _Select:
         if written is not None:
             return bind_argument(written, at, call, self.parameters), target, position
         if start in self.calls:
-            raise NotSimple
+            raise NeedsPostgres
         index = self.find_column(start, end)
         if index is None or self.source is None:
-            raise NotSimple
+            raise NeedsPostgres
         column = self.source.columns[index]
         if column.type is None:
             column.type = target
@@ -274,16 +274,16 @@ class _Select:
     def read_comparison(self, start: int, end: int) -> tuple[int, str, Constant, int]:
         places = [at for at in range(start, end) if self.tokens[at].word in _COMPARISONS]
         if len(places) != 1:
-            raise NotSimple
+            raise NeedsPostgres
         operator = _COMPARISONS[self.tokens[places[0]].word]
         index = self.find_column(start, places[0])
         written = read_constant(self.cursor(places[0] + 1, end), self.parameters)
         if index is None or written is None:
-            raise NotSimple
+            raise NeedsPostgres
         kind = self.type_of(index)
         operand = coerce(written, kind, self.parameters) if kind is not None and not kind.is_array else None
         if operand is None or (kind is SqlType.STRING and operator not in ("=", "<>")):
-            raise NotSimple  # the order of texts is a collation's
+            raise NeedsPostgres  # the order of texts is a collation's
         return index, operator, operand, self.tokens[start].position
 
     def type_of(self, index: int) -> SqlType | None:
@@ -303,7 +303,7 @@ class _Select:
             last -= down or self.tokens[last - 1].word == "ASC"
             index = self.order_column(first, last)
             if index is not None and self.type_of(index) in (None, SqlType.STRING, SqlType.BYTES):
-                raise NotSimple  # the order of texts is a collation's
+                raise NeedsPostgres  # the order of texts is a collation's
             if index is not None:
                 keys.append((index, down, down if nulls is None else nulls, position))
         return keys
@@ -314,17 +314,17 @@ class _Select:
         if end - start == 1 and token.kind is Kind.NUMBER:
             place = int(token.text) if token.text.isdigit() else 0
             if not 1 <= place <= len(self.outputs):
-                raise NotSimple
+                raise NeedsPostgres
             return self.outputs[place - 1].index
         if end - start == 1 and name_value(token) is not None:
             named = [output for output in self.outputs if output.name == name_value(token)]
             if named:
                 if len({output.index for output in named}) != 1:
-                    raise NotSimple
+                    raise NeedsPostgres
                 return named[0].index
         index = self.find_column(start, end)
         if index is None:
-            raise NotSimple
+            raise NeedsPostgres
         return index
 
     def read_count(self, start: int, end: int) -> Constant | None:
@@ -335,7 +335,7 @@ class _Select:
         written = read_constant(self.cursor(start, end), self.parameters)
         count = coerce(written, SqlType.BIGINT, self.parameters) if written is not None else None
         if count is None:
-            raise NotSimple
+            raise NeedsPostgres
         return count
 
 
@@ -343,17 +343,17 @@ def _reference(columns: tuple[OutputColumn, ...], index: int, position: int) -> 
     return ColumnRef(index=index, name=columns[index].name, type=columns[index].type, position=position)
 
 
-def plan_simple(
+def plan_engine_query(
     text: str, tokens: list[Token], structure: Structure, catalog: CatalogView, parameters: Parameters,
     targets: Sequence[SqlType] = (),
 ) -> PointPlan | ModelPlan:  # fmt: skip
-    """The tree for a SELECT the engine can answer by itself. Raises NotSimple, or FlinkmsError for a wrong call.
+    """The tree for a SELECT the engine can answer by itself. Raises NeedsPostgres, or FlinkmsError for a wrong call.
 
     ``targets`` are the types that outputs of open type take: those of the columns they are inserted into.
     """
     if len(structure.scopes) != 1 or structure.scopes[0].start != 0 or structure.scopes[0].end != len(tokens):
-        raise NotSimple
+        raise NeedsPostgres
     scope = structure.scopes[0]
     if scope.set_operation or not set(scope.clauses) <= _UNDERSTOOD or tokens[1].word in ("DISTINCT", "ALL"):
-        raise NotSimple
+        raise NeedsPostgres
     return _Select(text, tokens, structure, catalog, parameters, targets).read()
