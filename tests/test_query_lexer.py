@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.lexer import Kind, name_value, normalize, quote_name, scan, split, string_value, tokenize
+from tests.query_catalog import CATALOG
 
 PIECES = st.sampled_from([
     "select", "a", '"a""b"', "'it''s'", "e'\\'x'", "$$a;'b$$", "$t$ $$ $t$", "-- c\n", "/* /* ; */ */", "1.5e-3", "0x1F",
@@ -122,3 +127,38 @@ def test_kinds_of_tokens() -> None:
         "a": Kind.WORD, " ": Kind.BLANK, "'b'": Kind.STRING, "1": Kind.NUMBER, "$1": Kind.PARAMETER,
         '"c"': Kind.QUOTED, "+": Kind.OPERATOR, "-- d": Kind.COMMENT,
     }  # fmt: skip
+
+
+GROWTH_MAX = 8.0
+"""How much longer four times the bytes may take: four times and what chance adds; sixteen times is quadratic."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        lambda n: "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC " + "SELECT 1;" * n + " END; SELECT 1",
+        lambda n: "EXPLAIN " * n + "SELECT 1",
+        lambda n: "SELECT 1 FROM t" + "\n" * n + "x; SELECT 2",
+        lambda n: "SELECT " + "(" * n + "1" + ")" * n + "; SELECT 1",
+        lambda n: "/*" * n + "*/" * n + " SELECT 1; SELECT 2",
+        lambda n: "SELECT " + "+-" * n + "1; SELECT 1",
+        lambda n: "SELECT $$" + "$a" * n + "$$; SELECT 1",
+        lambda n: "SELECT '" + "''" * n + "'; SELECT 1",
+        lambda n: "SELECT predict('rec', 1" + ", 1" * n,
+    ],
+)
+def test_reading_a_text_takes_time_linear_in_its_length(text):
+    """A client chooses the text, and everybody waits while it is read."""
+
+    def seconds(n: int) -> float:
+        best = 1e9
+        for _ in range(3):
+            began = time.process_time()
+            for statement in split(text(n)):
+                normalize(statement.text)
+                with suppress(FlinkmsError):
+                    analyze(statement.text, CATALOG)
+            best = min(best, time.process_time() - began)
+        return best
+
+    assert seconds(2000) < GROWTH_MAX * max(seconds(500), 1e-3)

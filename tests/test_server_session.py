@@ -99,6 +99,20 @@ class TestStartup:
 
         run(go())
 
+    @pytest.mark.parametrize("parameters", [
+        {"options": "-c user=postgres"}, {"options": "--database=template1"}, {"options": "-c replication=database"},
+        {"USER": "postgres"}, {"Database": "template1"}, {"options": "-c _pq_.x=1"}, {"_PQ_.x": "1"},
+    ])  # fmt: skip
+    def test_a_field_of_the_startup_packet_is_no_setting(self, parameters):
+        """Else a client's settings would choose as whom we connect to PostgreSQL."""
+
+        async def go() -> None:
+            answer = await Client(make_frontend()).say(m.Startup(minor=0, parameters={"user": "flinkms"} | parameters))
+            sqlstate, text = error(answer)
+            assert sqlstate == "42704" and text.startswith("unrecognized configuration parameter")
+
+        run(go())
+
     def test_one_connection_too_many(self):
         async def go() -> None:
             served = make_frontend(connections_max=1)

@@ -35,6 +35,13 @@ class CancelRequest:
     secret_key: bytes
 
 
+PACKET_FIELDS = ("user", "database", "options", "replication")
+"""What a startup packet says that is no setting of the session (54.7)."""
+
+PROTOCOL_OPTION = "_pq_."
+"""How the names of protocol options begin in a startup packet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Startup:
     """Start a session: protocol version and parameters (user, database, settings, ``_pq_.`` options)."""

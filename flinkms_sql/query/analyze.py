@@ -121,7 +121,7 @@ def _plan_explain(text: str, tokens: list[Token], catalog: CatalogView, oids: Se
         for word in ("ANALYZE", "VERBOSE"):
             if cursor.accept(word):
                 options[word.lower()] = "true"
-    if cursor.done():
+    if cursor.done() or cursor.peek() == "EXPLAIN":  # which PostgreSQL refuses: nothing of ours is inside
         return RelayPlan()
     offset = tokens[cursor.at].start
     inner = analyze(" " * offset + text[offset:], catalog, oids)  # so that positions stay those of the whole text

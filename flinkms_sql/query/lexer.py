@@ -57,6 +57,10 @@ class StatementText(NamedTuple):
 
 _WORD_START = r"[^\W\d]|[^\x00-\x7f]"
 _TAG = rf"(?:(?:{_WORD_START})(?:\w|[^\x00-\x7f])*)?"
+OPERATOR_RUN_MAX = 128
+"""Operator characters that are looked at together: PostgreSQL knows no operator of more than 63, and a run of any length
+must not be looked at again for each of its characters."""
+
 _TOKEN = re.compile(
     rf"""
       (?P<BLANK>[ \t\n\r\f\v]+)
@@ -71,7 +75,7 @@ _TOKEN = re.compile(
     | (?P<NUMBER>0[xX][0-9a-fA-F_]+ | 0[oO][0-7_]+ | 0[bB][01_]+
         | (?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?)
     | (?P<PUNCTUATION>::|:=|\.\.|[,()\[\].;:])
-    | (?P<OPERATOR>[-+*/<>=~!@#%^&|`?]+)
+    | (?P<OPERATOR>[-+*/<>=~!@#%^&|`?]{{1,{OPERATOR_RUN_MAX}}})
     | (?P<OTHER>.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -155,14 +159,16 @@ def split(text: str) -> list[StatementText]:
     statements: list[StatementText] = []
     current: list[Token] = []
     depth = 0
+    body = _Body()
     for token in tokenize(text):
-        if token.word == ";" and depth <= 0 and not _inside_body(current):
+        if token.word == ";" and depth <= 0 and not body.open:
             if current:
                 statements.append(_statement(text, current[0].start, token.start))
-            current, depth = [], 0
+            current, depth, body = [], 0, _Body()
             continue
         depth += (token.word == "(") - (token.word == ")")
         current.append(token)
+        body.add(token)
     if current:
         statements.append(_statement(text, current[0].start, len(text)))
     return statements
@@ -180,18 +186,32 @@ def _statement(text: str, start: int, end: int) -> StatementText:
     return StatementText(text[start:end].rstrip(), start)
 
 
-def _inside_body(tokens: list[Token]) -> bool:
-    """Whether these tokens end within BEGIN ATOMIC … END of a function: its semicolons do not end the statement."""
-    words = [token.word for token in tokens[:4]]
-    if words[:1] != ["CREATE"] or not {"FUNCTION", "PROCEDURE"} & set(words):
-        return False
-    depth = 0
-    for token in tokens:
-        if token.word == "BEGIN" or (token.word == "CASE" and depth):
-            depth += 1
-        elif token.word == "END" and depth:
-            depth -= 1
-    return depth > 0
+_HEAD_TOKENS = 4
+"""CREATE OR REPLACE FUNCTION: by then it is known whether a statement makes a function."""
+
+
+class _Body:
+    """Whether the tokens so far end within BEGIN ATOMIC … END of a function: its semicolons do not end the statement."""
+
+    __slots__ = ("_depth", "_head", "_makes_function")
+
+    def __init__(self) -> None:
+        self._head: list[str] = []
+        self._makes_function = False
+        self._depth = 0
+
+    @property
+    def open(self) -> bool:
+        return self._makes_function and self._depth > 0
+
+    def add(self, token: Token) -> None:
+        if len(self._head) < _HEAD_TOKENS:
+            self._head.append(token.word)
+            self._makes_function = self._head[0] == "CREATE" and not {"FUNCTION", "PROCEDURE"}.isdisjoint(self._head)
+        if token.word == "BEGIN" or (token.word == "CASE" and self._depth):
+            self._depth += 1
+        elif token.word == "END" and self._depth:
+            self._depth -= 1
 
 
 def string_value(token: Token) -> str | None:

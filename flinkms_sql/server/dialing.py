@@ -28,8 +28,9 @@ async def open_link(address: BackendAddress, parameters: Mapping[str, str], clie
     link = Link(address, client)
     try:
         await asyncio.wait_for(_connect(loop, address, lambda: link), CONNECT_SECONDS_MAX)
+        # Ours last: a setting that is called like a field of the packet must not choose who we are.
         names = {"user": address.user, "database": address.database}
-        await asyncio.wait_for(link.start(names | dict(parameters)), CONNECT_SECONDS_MAX)
+        await asyncio.wait_for(link.start({**parameters, **names}), CONNECT_SECONDS_MAX)
     except (OSError, asyncio.TimeoutError) as error:
         link.close()
         reason = str(error) or "it does not answer"

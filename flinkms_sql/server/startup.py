@@ -24,7 +24,6 @@ from flinkms_sql.server.rights import Access, login_refusal
 from flinkms_sql.server.shared import Member, Shared
 
 _SETTING = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)=((?:\\.|\S)*)")
-_NOT_SETTINGS = ("user", "database", "options", "replication")
 
 
 class Newcomer(Member, Protocol):
@@ -102,7 +101,7 @@ class Startup:
                 errors.FEATURE_NOT_SUPPORTED,
                 f"unsupported frontend protocol {message.major}.{message.minor}: server supports 3.0 to 3.{MINOR_NEWEST}",
             )
-        unknown = tuple(name for name in parameters if name.startswith("_pq_."))
+        unknown = tuple(name for name in parameters if name.startswith(m.PROTOCOL_OPTION))
         self._minor = min(message.minor, MINOR_NEWEST)
         if unknown or message.minor > MINOR_NEWEST:
             self._outbox.send(m.NegotiateProtocolVersion(minor=self._minor, unknown_options=unknown))
@@ -171,12 +170,18 @@ class Startup:
 
 
 def _settings(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Settings of a startup packet, by lower-case name, as PostgreSQL shows their values."""
+    """Settings of a startup packet, by lower-case name, as PostgreSQL shows their values.
+
+    Raises FlinkmsError 42704 for a field of the packet where a setting is named: a link's packet has only ours.
+    """
     settings = {match[1].lower().replace("-", "_"): re.sub(r"\\(.)", r"\1", match[2])
                 for match in _SETTING.finditer(parameters.get("options", ""))}  # fmt: skip
     for name, value in parameters.items():
-        if name not in _NOT_SETTINGS and not name.startswith("_pq_."):
+        if name not in m.PACKET_FIELDS and not name.startswith(m.PROTOCOL_OPTION):
             settings[name.lower()] = value
+    for name in settings:
+        if name in m.PACKET_FIELDS or name.startswith(m.PROTOCOL_OPTION):
+            raise FlinkmsError(errors.UNDEFINED_OBJECT, f'unrecognized configuration parameter "{name}"')
     if settings.get("client_encoding", "").lower() == "auto":  # the client's own, which is UTF-8 or will be refused
         del settings["client_encoding"]
     return {name: canonical(name, value) or "" if is_local(name, value) else value for name, value in settings.items()}

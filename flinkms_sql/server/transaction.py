@@ -51,8 +51,9 @@ from flinkms_sql.types import SqlType
 
 _QUERIES = sqlfiles.queries("session/queries")
 _SETS = re.compile(rb"\s*(?:set|reset|discard|do|call)\b", re.IGNORECASE)
-_MAY_SET = re.compile(rb"[;/\n\0]\s*(?:set|reset|discard|do|call)\b|set_config|pg_settings", re.IGNORECASE)
-"""In the bytes of a request that may change a setting at PostgreSQL; one that only looks so costs a question there."""
+_MAY_SET = re.compile(rb"[;/\n\0][ \t\r\f\v]*(?:set|reset|discard|do|call)\b|set_config|pg_settings", re.IGNORECASE)
+"""In the bytes of a request that may change a setting at PostgreSQL; one that only looks so costs a question there.
+No byte can both begin a match and be a blank within one: the search is linear in what a client sends."""
 
 
 class Transaction:
@@ -201,7 +202,7 @@ class Transaction:
 
     def relayed(self, frame: Frame) -> None:
         """A request goes to PostgreSQL: it may set something there, as may every statement prepared before."""
-        if frame.kind in (b"P", b"Q") and _may_set(frame.raw, 5):
+        if frame.kind in (b"P", b"Q") and may_set(frame.raw, 5):
             self._sets = self._sets or frame.kind == b"P"
             self.stale = self._touched = True
         elif frame.kind == b"E" and self._sets:
@@ -209,7 +210,7 @@ class Transaction:
 
     def set_by(self, text: str) -> None:
         """A statement that is run on PostgreSQL may set something there."""
-        if _may_set(text.encode(), 0):
+        if may_set(text.encode(), 0):
             self.stale = self._touched = True
 
     # ---- what the link tells ----
@@ -331,7 +332,8 @@ async def _set_config(link: Link, name: str, value: str, local: bool, *, sync: b
     await link.call([parse, m.Bind(values=values), m.Execute()], sync=sync)
 
 
-def _may_set(data: bytes, start: int) -> bool:
+def may_set(data: bytes, start: int) -> bool:
+    """Whether the bytes of a request, from ``start``, may change a setting at PostgreSQL."""
     return _SETS.match(data, start) is not None or _MAY_SET.search(data, start) is not None
 
 
