@@ -108,6 +108,7 @@ class LearningWorld:
     # Processes.
 
     def _start_runner(self) -> None:
+        self._runs = True
         locks = Locks(self.baton)
         store = SimStore(self.store, self.baton, locks, self._lost_share)
         flink = SimFlink(self.cluster)
@@ -132,7 +133,8 @@ class LearningWorld:
         kind = self.chance.choice(("runner", "runner", "cluster", "job", "job", "registry"))
         self._say(f"enemy: {kind}")
         match kind:
-            case "runner":
+            case "runner" if self._runs:
+                self._runs = False
                 self.baton.kill(RUNNER)
                 self.baton.later(0.2 + self.chance.random(), self._start_runner)
             case "cluster":
