@@ -82,6 +82,13 @@ def test_where_a_statement_goes(text, alone, linked, several_linked, failed, pen
         ("DEALLOCATE s", {"linked": True}, RAW),
         ("EXECUTE s(1)", {"linked": True, "prepared": ("s",)}, "0A000"),
         ("EXECUTE t(1)", {"linked": True, "prepared": ("s",)}, RAW),
+        # Only parsed or bound: what the state of the block forbids is said when it is run.
+        ("DROP MODEL rec", {"executes": False}, HERE),
+        ("DROP MODEL rec", {"executes": False, "linked": True, "status": "transaction"}, HERE),
+        ("DROP MODEL rec", {"executes": False, "linked": True, "status": "failed"}, "25P02"),
+        ("ROLLBACK", {"executes": False, "linked": True, "status": "failed"}, RAW),
+        ("SAVEPOINT a", {"executes": False, "linked": True}, RAW),
+        ("SET client_encoding TO 'LATIN1'", {"executes": False}, "0A000"),
     ],
 )
 def test_what_else_decides(text, given, expected):

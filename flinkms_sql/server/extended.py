@@ -135,7 +135,7 @@ def _raise(context: Context, error: FlinkmsError) -> None:
 
 
 def _parse_here(context: Context, message: m.Parse, plan: Plan) -> Work:
-    route(plan, message.text, _outside(context))
+    route(plan, message.text, _parsing(context))
     if message.statement and message.statement in context.names.statements:
         raise duplicate_statement(message.statement)
     if isinstance(plan, RewrittenPlan) or (message.statement and context.transaction.link is not None):
@@ -144,10 +144,9 @@ def _parse_here(context: Context, message: m.Parse, plan: Plan) -> Work:
     return None
 
 
-def _outside(context: Context) -> View:
+def _parsing(context: Context) -> View:
     """To parse is not to execute: what the block's state forbids is said then, but in a failed one nothing is parsed."""
-    view = context.view()
-    return view if view.status == "failed" else replace(view, status="transaction", pending=False)
+    return replace(context.view(), executes=False)
 
 
 async def _parse_asking(context: Context, message: m.Parse, plan: Plan) -> None:
@@ -195,7 +194,7 @@ def replan(context: Context, prepared: Prepared) -> None:
 
 def _bind(context: Context, message: m.Bind) -> None:
     prepared = _statement(context, message.statement)
-    route(prepared.plan, prepared.text, _outside(context))
+    route(prepared.plan, prepared.text, _parsing(context))
     portals = context.names.portals
     if message.portal and message.portal in portals:
         raise FlinkmsError(errors.DUPLICATE_CURSOR, f'portal "{message.portal}" already exists')

@@ -60,6 +60,7 @@ class View:
     pending:  rows of streams wait for the end of the transaction.
     shown:    names of settings whose values are known here.
     prepared: names of statements that are kept here.
+    executes: the statement is to be run now, not only parsed or bound.
     """
 
     status: TransactionStatus = "idle"
@@ -69,6 +70,7 @@ class View:
     pending: bool = False
     shown: Collection[str] = ()
     prepared: Collection[str] = ()
+    executes: bool = True
 
 
 def route(plan: Plan, text: str, view: View) -> Route:
@@ -127,11 +129,25 @@ def _refuse(plan: Plan, text: str, view: View) -> None:
     statement = plan.statement if isinstance(plan, LocalPlan) else None
     if view.status == "failed" and not isinstance(statement, Commit | Rollback | Savepoint | PrepareTransaction):
         raise aborted()
+    if isinstance(statement, SetParameter) and (error := refusal(statement.name, statement.value)) is not None:
+        raise error
+    if view.executes:
+        _refuse_here(statement, view)
+    match plan:
+        case RelayPlan():
+            _refuse_relay(text, view)
+        case DeployPlan() if view.executes and (view.status != "idle" or view.hidden):
+            raise FlinkmsError(
+                errors.ACTIVE_TRANSACTION,
+                "a statement that deploys cannot run inside a transaction block",
+                detail="Training and jobs cannot be rolled back.",
+                hint="Switch autocommit on.",
+            )
+
+
+def _refuse_here(statement: SessionStatement | None, view: View) -> None:
+    """What the state of the block forbids."""
     match statement:
-        case SetParameter():
-            error = refusal(statement.name, statement.value)
-            if error is not None:
-                raise error
         case Commit(chain=True) | Rollback(chain=True) | Savepoint() if view.status == "idle":
             raise FlinkmsError(
                 errors.NO_ACTIVE_TRANSACTION, f"{_words(statement)} can only be used in transaction blocks"
@@ -144,16 +160,6 @@ def _refuse(plan: Plan, text: str, view: View) -> None:
                 errors.FEATURE_NOT_SUPPORTED, "cannot PREPARE a transaction that has inserted rows into streams",
                 hint="COMMIT it.",
             )  # fmt: skip
-    match plan:
-        case RelayPlan():
-            _refuse_relay(text, view)
-        case DeployPlan() if view.status != "idle" or view.hidden:
-            raise FlinkmsError(
-                errors.ACTIVE_TRANSACTION,
-                "a statement that deploys cannot run inside a transaction block",
-                detail="Training and jobs cannot be rolled back.",
-                hint="Switch autocommit on.",
-            )
 
 
 def _words(statement: SessionStatement | None) -> str:
@@ -176,7 +182,7 @@ def _refuse_relay(text: str, view: View) -> None:
             errors.FEATURE_NOT_SUPPORTED, f'EXECUTE of "{name}" is not supported: it calls a model or writes a stream',
             hint="Bind and execute it by the protocol, as drivers do.",
         )  # fmt: skip
-    if view.pending and view.status == "idle" and not view.several and may_end_transaction(text):
+    if view.executes and view.pending and view.status == "idle" and not view.several and may_end_transaction(text):
         raise ended_out_of_sight()
 
 

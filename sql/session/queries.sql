@@ -8,4 +8,6 @@ SELECT CASE WHEN current_user <> session_user THEN current_user::text ELSE '' EN
 SELECT pg_catalog.set_config($1, $2, $3)
 
 -- name: placeholder
-EXECUTE "this statement is not PostgreSQL's"
+-- Takes a name for a statement that is kept by the frontend. Of what fails whenever it is run, this may be parsed in a
+-- failed transaction too, as COMMIT and ROLLBACK may that it stands for.
+ROLLBACK TO SAVEPOINT "this statement is not PostgreSQL's"

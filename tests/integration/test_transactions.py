@@ -169,6 +169,22 @@ def test_psycopgs_nested_transactions(both):
     assert both.left("flinkms")[0] == [1, 3]
 
 
+@pytest.mark.parametrize("text", ["ROLLBACK", "COMMIT", "ROLLBACK TO a"])
+@pytest.mark.parametrize("name", ["", "S_1"])
+def test_a_statement_that_is_prepared_in_a_failed_block_ends_it(both, text, name):
+    """As pgjdbc does: its ROLLBACK is a named statement."""
+    for wire in (both.ours(), both.postgres()):
+        with closing(wire):
+            wire.ask("BEGIN; SAVEPOINT a; SELECT count(*) FROM movies")
+            assert outcome(wire.ask("SELECT 1/0 FROM movies")).status == "failed"
+            series = [m.Parse(statement=name, text=text), m.Bind(statement=name), m.Execute(), m.Sync()]
+            found = outcome(wire.say(*series))
+            assert (found.tags, found.error) == (("ROLLBACK",), "")
+            assert found.status == ("transaction" if text == "ROLLBACK TO a" else "idle")
+            again = outcome(wire.say(m.Parse(statement="", text="SELECT 1"), m.Bind(), m.Execute(), m.Sync()))
+            assert again.tags == ("SELECT 1",)
+
+
 def test_a_pipeline_that_begins_inserts_and_does_not_commit(both):
     both.clear()
     with closing(both.ours()) as wire:
