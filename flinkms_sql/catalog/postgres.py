@@ -105,7 +105,7 @@ class PostgresStore(PostgresLifetimes):
         with self._database.change() as (connection, _):
             check_tables(connection, tables)
             record = rows.model(_insert(connection, _MODELS["insert"], parameters, "model"))
-            shadows.sync_stubs(connection, map(rows.model, connection.execute(_MODELS["list"])))
+            shadows.create_stubs(connection, record)
         return record
 
     def set_model_options(self, model: str, options: Mapping[str, str]) -> None:

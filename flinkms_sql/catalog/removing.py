@@ -33,7 +33,7 @@ def remove(connection: Connection, found: Removal) -> None:
         connection.execute(_JOBS["hand_over_learners"], {"model": model, "option": LEARNERS})
         connection.execute(_MODELS["delete"], {"model": model})
     if found.models:
-        shadows.sync_stubs(connection, map(rows.model, connection.execute(_MODELS["list"])))
+        shadows.drop_stubs(connection, map(rows.model, connection.execute(_MODELS["list"])))
 
 
 def check_tables(connection: Connection, names: Iterable[str]) -> None:

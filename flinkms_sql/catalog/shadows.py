@@ -72,36 +72,48 @@ def drop_table(connection: psycopg.Connection, name: str) -> None:
                            detail=error.diag.message_detail, hint="Drop them first: CASCADE does not reach them.") from error
 
 
-def sync_stubs(connection: psycopg.Connection, models: Iterable[ModelRecord]) -> None:
-    """Create the stubs that these models need and drop those that none needs; a stub that a view uses stays.
+def create_stubs(connection: psycopg.Connection, model: ModelRecord) -> None:
+    """Create the stubs that a new model needs. Raises 42723 when a user has a function of such a signature.
 
     Models of one signature share a stub; where their results differ, the first model's is declared: the frontend
     describes each call itself.
     """
-    wanted = {}
-    for model in models:
-        for stub in stubs_of(model):
-            wanted.setdefault(stub.identity, stub)
-    statements = sqlfiles.queries("catalog/shadows")
-    present = {(row["name"], tuple(row["arguments"])) for row in connection.execute(statements["list_stubs"])}
-    for identity, stub in wanted.items():
-        if identity not in present:
+    present = _present(connection)
+    for stub in stubs_of(model):
+        if stub.identity not in present:
             _create_stub(connection, stub)
-    for function, oids in present - wanted.keys():
-        arguments = [BY_OID[oid] for oid in oids]
+
+
+def drop_stubs(connection: psycopg.Connection, models: Iterable[ModelRecord]) -> None:
+    """Drop the stubs that none of these models needs; one that a view uses stays."""
+    wanted = {stub.identity for model in models for stub in stubs_of(model)}
+    for function, oids in _present(connection) - wanted:
+        if not BY_OID.keys() >= set(oids):  # not of our making: no stub has such an argument
+            continue
+        arguments = _types([BY_OID[oid] for oid in oids])
         try:
             with connection.transaction():
-                connection.execute(_template("drop_function").format(function=sql.Identifier(function),
-                                                                     arguments=_types(arguments)))
+                connection.execute(_template("drop_function").format(function=sql.Identifier(function), arguments=arguments))
         except psycopg.errors.DependentObjectsStillExist:
             continue
 
 
+def _present(connection: psycopg.Connection) -> set[tuple[str, tuple[int, ...]]]:
+    found = connection.execute(sqlfiles.queries("catalog/shadows")["list_stubs"])
+    return {(row["name"], tuple(row["arguments"])) for row in found}
+
+
 def _create_stub(connection: psycopg.Connection, stub: Stub) -> None:
     further = sql.SQL("").join(sql.SQL(", {}").format(_type(argument)) for argument in stub.arguments[1:])
-    connection.execute(_template(f"create_{stub.function}").format(
-        arguments=further, key=_type(stub.arguments[1]), item=_type(stub.result), result=_type(stub.result),
-        column=sql.Identifier(stub.column)))
+    try:
+        connection.execute(_template(f"create_{stub.function}").format(
+            arguments=further, key=_type(stub.arguments[1]), item=_type(stub.result), result=_type(stub.result),
+            column=sql.Identifier(stub.column)))
+    except psycopg.errors.DuplicateFunction as error:
+        signature = f"public.{stub.function}({', '.join(argument.value.postgres for argument in stub.arguments)})"
+        raise FlinkmsError(errors.DUPLICATE_FUNCTION, f"function {signature} already exists and is not ours",
+                           detail="The model would be called by this name and these arguments.",
+                           hint=f"Drop it, or move it: ALTER FUNCTION {signature} SET SCHEMA …") from error
     connection.execute(_template("comment_function").format(function=sql.Identifier(stub.function),
                                                             arguments=_types(stub.arguments)))
 

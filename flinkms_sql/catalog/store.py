@@ -60,7 +60,10 @@ class Store(Lifetimes, Protocol):
     def create_model(self, *, name: str, algorithm: str, inputs: Sequence[Column], outputs: Sequence[Column],
                      options: Mapping[str, str], training_query: str | None, definition: str,
                      recommends: bool, tables: Sequence[str] = ()) -> ModelRecord:
-        """Declare a model, and the stub functions of its signature. Raises 42P01 when one of ``tables`` is unknown."""
+        """Declare a model, and the stub functions of its signature.
+
+        Raises 42P01 when one of ``tables`` is unknown, 42723 when a user has a function of such a signature in public.
+        """
 
     def set_model_options(self, model: str, options: Mapping[str, str]) -> None:
         """Replace the options of a model; versions trained from now on have them."""

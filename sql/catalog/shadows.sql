@@ -22,9 +22,11 @@ GRANT INSERT ON public.{table} TO flinkms_writer
 DROP TABLE IF EXISTS public.{table}
 
 -- name: list_stubs
-SELECT p.oid::bigint AS id, p.proname AS name, p.proargtypes::oid[]::bigint[] AS arguments
-FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-WHERE n.nspname = 'public' AND p.proname IN ('predict', 'recommend', 'similar')
+-- Ours are what the registry's owner has: the comment, which anybody may write on a function of his own, only tells them
+-- from what the owner has made by hand.
+SELECT p.proname AS name, p.proargtypes::oid[]::bigint[] AS arguments
+FROM pg_proc AS p JOIN pg_class AS c ON c.oid = 'flinkms.models'::regclass AND c.relowner = p.proowner
+WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN ('predict', 'recommend', 'similar')
   AND obj_description(p.oid, 'pg_proc') = 'flinkms stub'
 
 -- name: create_predict

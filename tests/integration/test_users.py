@@ -62,7 +62,10 @@ def test_a_registry_of_an_earlier_version_gets_its_owner_and_users_keep_their_ta
         earlier.execute("CREATE TRIGGER flinkms_refuse_write BEFORE INSERT ON ev EXECUTE FUNCTION flinkms.refuse_write()")
         earlier.execute("CREATE FUNCTION predict(text, bigint) RETURNS float8 LANGUAGE sql AS 'SELECT 1.0::float8'")
         earlier.execute("COMMENT ON FUNCTION predict(text, bigint) IS 'flinkms stub'")
+        earlier.execute("CREATE FUNCTION similar(text, bigint, int) RETURNS int SECURITY DEFINER LANGUAGE sql AS 'SELECT 1'")
+        earlier.execute("COMMENT ON FUNCTION similar(text, bigint, int) IS 'flinkms stub'")
         earlier.execute("CREATE TABLE mine AS SELECT 1 AS x")
+        earlier.execute("CREATE TRIGGER flinkms_refuse_write BEFORE INSERT ON mine EXECUTE FUNCTION flinkms.refuse_write()")
         earlier.execute("CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'")
     for _ in range(2):
         migrated(data_dir)
@@ -71,8 +74,8 @@ def test_a_registry_of_an_earlier_version_gets_its_owner_and_users_keep_their_ta
                                      "('models', 'jobs', 'ev', 'mine') AND relkind = 'r'").fetchall())
         assert owners == {"models": "flinkms_owner", "jobs": "flinkms_owner", "ev": "flinkms_owner", "mine": "flinkms"}
         functions = dict(client.execute("SELECT proname, proowner::regrole::text FROM pg_proc "
-                                        "WHERE proname IN ('predict', 'mine', 'refuse_write')").fetchall())
-        assert functions == {"predict": "flinkms_owner", "mine": "flinkms", "refuse_write": "flinkms_owner"}
+                                        "WHERE proname IN ('predict', 'similar', 'mine', 'refuse_write')").fetchall())
+        assert functions == {"predict": "flinkms_owner", "similar": "flinkms", "mine": "flinkms", "refuse_write": "flinkms_owner"}
         assert client.execute("SELECT x FROM mine").fetchone() == (1,)
         assert client.execute("SELECT name FROM flinkms.tables").fetchone() == ("ev",)
         assert client.execute("SELECT has_table_privilege('ev', 'INSERT'), pg_has_role('flinkms_deployer', 'USAGE')").fetchone() == (True, True)
@@ -81,6 +84,43 @@ def test_a_registry_of_an_earlier_version_gets_its_owner_and_users_keep_their_ta
                 client.execute(statement)
     with closing(PostgresStore(postgres.dsn(data_dir))) as store:
         store.drop_tables(["ev"])
+
+
+def test_no_mark_that_a_client_can_set_makes_a_thing_ours(data_dir: Path) -> None:
+    migrated(data_dir)
+    point = (Column(name="a", type=SqlType.BIGINT),)
+    with closing(Users(postgres.dsn(data_dir))) as users, closing(PostgresStore(postgres.dsn(data_dir))) as store:
+        users.put("eve", "reader")
+
+        def declare(name: str, *inputs: Column) -> None:
+            store.create_model(name=name, algorithm="ridge", inputs=inputs, outputs=COLUMNS, options={}, training_query=None,
+                               definition="", recommends=False)
+
+        with connect(data_dir, "eve") as eve:
+            eve.execute("CREATE FUNCTION eve.evil(s text) RETURNS text SECURITY DEFINER LANGUAGE plpgsql "
+                        "AS 'BEGIN EXECUTE s; RETURN current_user; END'")
+            eve.execute("COMMENT ON FUNCTION eve.evil(text) IS 'flinkms stub'")
+            eve.execute("CREATE TABLE eve.t (x int)")
+            eve.execute("CREATE TRIGGER flinkms_refuse_write BEFORE UPDATE ON eve.t FOR EACH ROW "
+                        "EXECUTE FUNCTION suppress_redundant_updates_trigger()")
+            migrated(data_dir)
+            assert eve.execute("SELECT eve.evil('SELECT 1')").fetchone() == ("eve",)
+            assert eve.execute("SELECT relowner::regrole::text FROM pg_class WHERE oid = 'eve.t'::regclass").fetchone() == ("eve",)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                eve.execute("SELECT eve.evil('DELETE FROM flinkms.models')")
+        with connect(data_dir, "flinkms") as client:
+            for arguments in ("text, point", "text, bigint, bigint"):
+                client.execute(f"CREATE FUNCTION public.predict({arguments}) RETURNS int LANGUAGE sql AS 'SELECT 1'")
+                client.execute(f"COMMENT ON FUNCTION public.predict({arguments}) IS 'flinkms stub'")
+            declare("one", *point)
+            with pytest.raises(FlinkmsError) as raised:
+                declare("two", *point * 2)
+            assert (raised.value.sqlstate, raised.value.message) == (
+                errors.DUPLICATE_FUNCTION, "function public.predict(text, bigint, bigint) already exists and is not ours")
+            store.drop_models(["one"])
+            client.execute("DROP FUNCTION public.predict(text, bigint, bigint)")
+            declare("two", *point * 2)
+            assert client.execute("SELECT count(*) FROM pg_proc WHERE proname = 'predict'").fetchone() == (2,)
 
 
 def test_users_are_made_changed_and_removed(data_dir: Path) -> None:
