@@ -226,6 +226,42 @@ def test_an_option_that_there_is_not_is_refused(deployer: Deployer, runner: Runn
     assert deployer.store.snapshot() == before
 
 
+LOOPS = """
+CREATE TABLE a (u BIGINT, r DOUBLE) WITH ('connector' = 'flinkms', 'path' = '{0}/a');
+CREATE TABLE again (u BIGINT, r DOUBLE) WITH ('connector' = 'flinkms', 'path' = '{0}/link/a', 'attach' = 'true');
+CREATE TABLE b (u BIGINT, r DOUBLE) WITH ('connector' = 'flinkms', 'path' = '{0}/b');
+CREATE TABLE c (u BIGINT, r DOUBLE) WITH ('connector' = 'flinkms', 'path' = '{0}/c');
+CREATE TABLE f (u BIGINT, r DOUBLE) WITH ('connector' = 'filesystem', 'path' = '/f.csv', 'format' = 'csv');
+"""
+
+
+@pytest.mark.parametrize(("text", "named"), [
+    ("INSERT INTO a SELECT * FROM a", "a"),
+    ("INSERT INTO a SELECT f.u, a.r FROM f JOIN a ON a.u = f.u", "a ON"),
+    ("INSERT INTO a SELECT * FROM f UNION ALL SELECT * FROM a WHERE u > 1", "a WHERE"),
+    ("INSERT INTO a WITH x AS (SELECT * FROM a LIMIT 3) SELECT * FROM x", "a LIMIT"),
+    ("INSERT INTO a SELECT * FROM again", "again"),
+    ("INSERT INTO a SELECT * FROM c", "c"),
+])
+def test_a_stream_is_not_filled_from_its_own_rows(deployer: Deployer, runner: Runner, tmp_path: Path, text: str,
+                                                  named: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    apply(deployer, LOOPS.format(tmp_path))
+    apply(deployer, "INSERT INTO b SELECT * FROM a; INSERT INTO c SELECT * FROM b; INSERT INTO f SELECT * FROM a, f;")
+    before = deployer.store.jobs()
+    error = refused(deployer, text)
+    assert (error.sqlstate, error.position) == (errors.FEATURE_NOT_SUPPORTED, text.rindex(named) + 1) and error.hint
+    assert deployer.store.jobs() == before
+
+
+def test_rows_do_not_go_in_circles_by_jobs_that_ended(deployer: Deployer, runner: Runner, tmp_path: Path) -> None:
+    apply(deployer, LOOPS.format(tmp_path).replace("/link", ""))
+    apply(deployer, "INSERT INTO b SELECT * FROM a;")
+    assert "job 1 hands them on" in (refused(deployer, "INSERT INTO a SELECT * FROM b").detail or "")
+    execute(deployer, "STOP JOB 1")
+    assert execute(deployer, "INSERT INTO a SELECT * FROM b")[-1].tag == "START JOB"
+
+
 def test_metrics_over_no_rows_have_no_value(deployer: Deployer, runner: Runner) -> None:
     apply(deployer, TABLES + MODEL)
     text = "EVALUATE MODEL rec USING SELECT u, i, r FROM ratings"

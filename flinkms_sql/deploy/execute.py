@@ -21,6 +21,7 @@ from flinkms_sql.catalog.store import Store
 from flinkms_sql.deploy.events import Done, Event, Notice, Rows
 from flinkms_sql.deploy.flinkcalls import with_functions
 from flinkms_sql.deploy.follow import follow_job
+from flinkms_sql.deploy.loops import refuse_loop
 from flinkms_sql.deploy.options import LEARN_PARALLELISM, check_stream_options, configured, system_option
 from flinkms_sql.deploy.stages import Stage, scored, standing_learner, training_job
 from flinkms_sql.deploy.streams import kept_rows, place_stream
@@ -256,6 +257,7 @@ class Deployer:
             with at(statement.position):
                 raise no_table(statement.table)
         _check_tables(snapshot, statement.query)
+        refuse_loop(statement, snapshot, self.store.jobs())
         sources = _table_names(statement.query)
         until = "running" if any(snapshot.tables[name].kind == "stream" for name in sources) else "finished"
         query, calls = with_functions(snapshot, text, statement.query)
