@@ -57,6 +57,12 @@ class Outbox:
         else:
             self._out.append(data)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether more is queued than a slow client may make us keep: what waits for a commit goes out before it then, as
+        PostgreSQL's own answers do (54.2.4: only ReadyForQuery says that a series has committed)."""
+        return sum(map(len, self._out)) > OUTPUT_BYTES_MAX
+
     # ---- a CommandComplete that would say too much too early ----
 
     def hold(self) -> None:

@@ -175,7 +175,7 @@ class Session(asyncio.Protocol):
         """Send what may be sent, and go where the session is now."""
         link = self.transaction.link
         # CommandComplete of an INSERT waits for the Sync, which waits until the rows are durable.
-        if not self.transaction.pending.waiting or self.transaction.in_block:
+        if not self.transaction.pending.waiting or self.transaction.in_block or self.outbox.is_full:
             self.outbox.flush()
         if link is not None:
             link.push()

@@ -23,6 +23,7 @@ from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.floats import format_float4, format_float8
 from flinkms_sql.server.address import BackendAddress, parse_dsn
 from flinkms_sql.server.dialing import open_link
+from flinkms_sql.server.outbox import Outbox
 from flinkms_sql.types import BY_OID
 from tests.control_database import control_database
 from tests.serving import Running
@@ -172,28 +173,40 @@ def test_asyncpg_copies_and_listens(running):
     asyncio.run(run())
 
 
-def test_a_client_that_does_not_read_is_not_buffered_for(running):
+@pytest.mark.parametrize("waits", [False, True], ids=["", "while rows of a stream wait for their commit"])
+def test_a_client_that_does_not_read_is_not_buffered_for(running, waits):
     with closing(socket.create_connection(("127.0.0.1", running.port))) as wire:
         who = {"user": "flinkms", "application_name": "slow"}
         wire.sendall(client_messages.encode(m.Startup(minor=0, parameters=who)))
         text = "SELECT repeat('x', 1000) FROM generate_series(1, 200000)"
-        wire.sendall(client_messages.encode(m.Query(text=text)))
+        requests = [m.Query(text=text)]
+        if waits:
+            insert = "INSERT INTO rating_events VALUES (1, 1, 1.0, 'x')"
+            requests = [part for one in (insert, text) for part in (m.Parse(statement="", text=one), m.Bind(), m.Execute())]
+        wire.sendall(b"".join(map(client_messages.encode, [*requests, m.Flush()])))
         waiting = 0
         for _ in range(100):
             time.sleep(0.05)
             sessions = list(running.server.shared.sessions.values())
             mine = next((one for one in sessions if one.transaction.local.shown("application_name") == "slow"), None)
-            before, waiting = waiting, mine.outbox.transport.get_write_buffer_size() if mine is not None else 0
+            before, waiting = waiting, 0 if mine is None else kept(mine.outbox)
             if 0 < waiting == before:  # it grows no more
                 break
         assert 0 < waiting < 4 << 20
         wire.settimeout(20)
+        if waits:
+            wire.sendall(client_messages.encode(m.Sync()))
         received, last = 0, b""
         while not last.endswith(server_messages.encode(m.ReadyForQuery(status="idle"))):
             chunk = wire.recv(1 << 20)
             received += len(chunk)
             last = (last + chunk)[-100:]
         assert received > 200_000 * 1000
+
+
+def kept(outbox: Outbox) -> int:
+    """Bytes that wait for a client, before and in its transport."""
+    return outbox.transport.get_write_buffer_size() + sum(map(len, outbox._out))
 
 
 def test_a_frontend_without_its_control_database_says_so():
