@@ -17,6 +17,7 @@ SHADOWS = """
 CREATE FUNCTION predict(model text, user_id bigint, item_id bigint) RETURNS double precision LANGUAGE plpgsql AS
   'BEGIN RAISE EXCEPTION ''predict was relayed''; END';
 CREATE TABLE rating_events (user_id bigint, item_id bigint, rating double precision, note text);
+CREATE TABLE visits_there (id bigint, at timestamptz, shown timestamp, day date);
 CREATE TABLE movies (item_id bigint PRIMARY KEY, title text NOT NULL, year int);
 INSERT INTO movies SELECT i, 'movie ' || i, 1990 + i FROM generate_series(1, 50) i;
 """

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from flinkms_sql.deploy.events import Done, Event, Progress, Rows
+from flinkms_sql.deploy.events import Done, Event, Progress, Rows, started
 from flinkms_sql.engine.registry import LoadedVersion, Pointers, Registry
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.signatures import Catalog, ModelSignature, TableSignature
-from flinkms_sql.query.statements.statement import DropModel, EvaluateModel, RefreshModel
+from flinkms_sql.query.statements.statement import DropModel, EvaluateModel, LearnModel, RefreshModel
 from flinkms_sql.server.address import BackendAddress
 from flinkms_sql.server.listener import Server, serve
 from flinkms_sql.server.loop import new_event_loop
@@ -42,6 +42,10 @@ EVENTS = TableSignature(
     kind="stream",
     columns=(("user_id", BIGINT), ("item_id", BIGINT), ("rating", DOUBLE), ("note", STRING)),
 )
+VISITS = TableSignature(
+    name="visits", kind="stream",
+    columns=(("id", BIGINT), ("at", SqlType.TIMESTAMP_LTZ), ("shown", SqlType.TIMESTAMP), ("day", SqlType.DATE)),
+)  # fmt: skip
 
 
 @dataclass
@@ -49,7 +53,7 @@ class Catalogs:
     """The catalog of a test, which may change it."""
 
     catalog: Catalog = field(
-        default_factory=lambda: Catalog(model_signatures=(REC,), table_signatures=(EVENTS,), generation=1)
+        default_factory=lambda: Catalog(model_signatures=(REC,), table_signatures=(EVENTS, VISITS), generation=1)
     )
 
     def current(self) -> Catalog:
@@ -88,11 +92,10 @@ class Streams:
     """The streams of a test."""
 
     events: Stream = field(default_factory=Stream)
+    visits: Stream = field(default_factory=Stream)
 
     def writer(self, table: str) -> Stream:
-        if table != "rating_events":
-            raise FlinkmsError("42P01", f'stream "{table}" does not exist')
-        return self.events
+        return {"rating_events": self.events, "visits": self.visits}[table]
 
 
 @dataclass
@@ -111,6 +114,9 @@ class Deployer:
                 case EvaluateModel():
                     yield Rows(columns=plan.columns, rows=(("rmse", 0.875, 100, 0, 0), ("mae", 0.67, 100, 0, 0)))
                     yield Done(tag="EVALUATE MODEL")
+                case LearnModel():
+                    for step in started(17):
+                        yield step
                 case DropModel(names=("broken",)):
                     raise RuntimeError("a bug")
                 case _:

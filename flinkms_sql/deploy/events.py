@@ -5,7 +5,7 @@ Must not know who listens: a session makes messages of the protocol of them, a c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from flinkms_sql.query.nodes import OutputColumn
@@ -61,3 +61,9 @@ class Done:
 
 
 Event = Progress | Notice | Rows | Done
+
+
+def started(job: int) -> Iterator[Event]:
+    """The end of a statement that starts a job: its number is told beside a tag in which no driver finds a row count."""
+    yield Notice(message=f"started job {job}")
+    yield Done(tag="START JOB")

@@ -18,7 +18,7 @@ from typing_extensions import assert_never
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import ENDED, LIVE, Column, JobRecord, ModelRecord, NewJob, Snapshot, no_table
 from flinkms_sql.catalog.store import Store
-from flinkms_sql.deploy.events import Done, Event, Notice, Rows
+from flinkms_sql.deploy.events import Done, Event, Notice, Rows, started
 from flinkms_sql.deploy.flinkcalls import with_functions
 from flinkms_sql.deploy.follow import follow_job
 from flinkms_sql.deploy.loops import refuse_loop
@@ -212,7 +212,7 @@ class Deployer:
                          "parallelism": system_option(snapshot.models[statement.name].options, LEARN_PARALLELISM)},
             ))
         yield from follow_job(self.store, job.id, until="running")
-        yield from _started(job.id)
+        yield from started(job.id)
 
     def _replace_learner(self, statement: ast.LearnModel, text: str) -> Iterator[Event]:
         """Stop the learner of a model, and let another go on from there; if that cannot start, the former one does."""
@@ -266,7 +266,7 @@ class Deployer:
             options={"tables": sources, "targets": [statement.table], "calls": calls},
         ))
         yield from follow_job(self.store, job.id, until=until)
-        yield from _started(job.id)
+        yield from started(job.id)
 
     def _stop(self, statement: ast.StopJob) -> Iterator[Event]:
         with at(statement.position):
@@ -340,12 +340,6 @@ def at(position: int) -> Iterator[None]:
         if error.position is None:
             error.position = position
         raise
-
-
-def _started(job: int) -> Iterator[Event]:
-    """The end of a statement that starts a job: its number is told beside a tag in which no driver finds a row count."""
-    yield Notice(message=f"started job {job}")
-    yield Done(tag="START JOB")
 
 
 def _measured(entry: Mapping[str, Any]) -> float | None:

@@ -6,19 +6,19 @@ Must not know nodes or models. A column is ``udfs.block.Column``; NULL rows hold
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timezone, tzinfo
 from decimal import Decimal
 
 import numpy as np
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.pgwire import times
 from flinkms_sql.types import SqlType
 from udfs.block import Column
 
 Value = bool | int | float | Decimal | str | bytes | tuple | Column | None
 """A literal's or parameter's value: an array is a tuple of numbers, or a Column of its elements."""
-
-_DAY_MICROSECONDS = 86_400_000_000
 
 
 def column_of(values: Sequence[Value], kind: SqlType) -> Column:
@@ -79,13 +79,14 @@ def repeat(value: Value, kind: SqlType, rows: int) -> Column:
     return one if rows == 1 else take(one, np.zeros(rows, dtype=np.int64))
 
 
-def convert(column: Column, source: SqlType, target: SqlType) -> Column:
-    """A column as a type that ``source`` widens to."""
+def convert(column: Column, source: SqlType, target: SqlType, zone: tzinfo = timezone.utc) -> Column:
+    """A column as a type that ``source`` widens to; ``zone`` is where clocks show what has no offset."""
     if source is target or column.values.dtype == object:
         return column
-    values = column.values.astype(target.value.dtype)
-    if source is SqlType.DATE:
-        values *= _DAY_MICROSECONDS
+    values = times.midnights(column.values) if source is SqlType.DATE else column.values
+    if target is SqlType.TIMESTAMP_LTZ:
+        values = times.moments(values, zone)
+    values = values.astype(target.value.dtype)
     return Column(values, column.valid, column.offsets)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timezone, tzinfo
 
 import numpy as np
 
@@ -38,6 +39,7 @@ from flinkms_sql.query.nodes import (
     Sort,
     Unnest,
     ValuesList,
+    Widened,
 )
 from flinkms_sql.query.plan import ModelPlan
 from flinkms_sql.types import SqlType
@@ -65,6 +67,7 @@ class _Run:
     parameters: Sequence[Value]
     registry: Registry
     now: int
+    zone: tzinfo
     as_of: int | None
     resolved: dict[ModelAddress, LoadedVersion]
 
@@ -76,6 +79,10 @@ class _Run:
                 return self.parameters[constant.number - 1]
             case Now():
                 return self.now
+            case Widened(constant=given, type=kind):
+                value = self.value(given)
+                converted = convert(column_of([value], given.type), given.type, kind, self.zone)
+                return None if value is None else converted.values[0].item()
 
     def version(self, model: Model, types: Sequence[SqlType | None]) -> LoadedVersion | None:
         """The version a call means, whose inputs have ``types``; None for a NULL parameter."""
@@ -100,20 +107,23 @@ class _Rows:
 
 
 def run(
-    plan: ModelPlan, parameters: Sequence[Value], registry: Registry, *, now: int = 0, as_of: int | None = None
-) -> Result:
-    """The rows of a plan. ``parameters`` are the values of $1, $2, …; ``now`` and ``as_of`` are microseconds UTC.
+    plan: ModelPlan, parameters: Sequence[Value], registry: Registry, *, now: int = 0, zone: tzinfo = timezone.utc,
+    as_of: int | None = None,
+) -> Result:  # fmt: skip
+    """The rows of a plan. ``parameters`` are the values of $1, $2, …; ``now`` and ``as_of`` are microseconds UTC;
+    ``zone`` is meant where a timestamp has no offset.
 
     Raises FlinkmsError: 42704, 55000 for a model that cannot answer, 22023 for an argument it refuses.
     """
-    return run_node(plan.root, parameters, registry, now=now, as_of=as_of)
+    return run_node(plan.root, parameters, registry, now=now, zone=zone, as_of=as_of)
 
 
 def run_node(
-    node: Node, parameters: Sequence[Value], registry: Registry, *, now: int = 0, as_of: int | None = None
-) -> Result:
+    node: Node, parameters: Sequence[Value], registry: Registry, *, now: int = 0, zone: tzinfo = timezone.utc,
+    as_of: int | None = None,
+) -> Result:  # fmt: skip
     """The rows of a node: what a StreamInsertPlan appends, what a Fold's parameters carry."""
-    shared = _Run(parameters=parameters, registry=registry, now=now, as_of=as_of, resolved={})
+    shared = _Run(parameters=parameters, registry=registry, now=now, zone=zone, as_of=as_of, resolved={})
     found = _run(node, shared)
     return Result(columns=found.columns, types=tuple(column.type for column in node.columns), row_count=found.count)
 
@@ -123,7 +133,7 @@ def predict_columns(
     parameters: Sequence[Value], registry: Registry, *, as_of: int | None = None,
 ) -> Column:  # fmt: skip
     """One score for each row of the argument columns, which have ``types``, those of the model's inputs: a Lookup's."""
-    shared = _Run(parameters=parameters, registry=registry, now=0, as_of=as_of, resolved={})
+    shared = _Run(parameters=parameters, registry=registry, now=0, zone=timezone.utc, as_of=as_of, resolved={})
     return _predict(shared.version(model, types), arguments, output, len(arguments[0]) if arguments else 1, ())
 
 
@@ -169,7 +179,7 @@ def _take(below: _Rows, chosen: np.ndarray) -> _Rows:
 
 def _scalar(scalar: Scalar, columns: tuple[OutputColumn, ...], below: _Rows, shared: _Run) -> Column:
     if isinstance(scalar, ColumnRef):
-        return convert(below.columns[scalar.index], columns[scalar.index].type, scalar.type)
+        return convert(below.columns[scalar.index], columns[scalar.index].type, scalar.type, shared.zone)
     return repeat(shared.value(scalar), scalar.type, below.count)
 
 

@@ -29,6 +29,8 @@ _TIME = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?"
 _ZONE = r"(z|utc|gmt|[+-]\d{1,2}(?::?\d{2})?(?::\d{2})?)"
 _TIMESTAMP = re.compile(rf"{_DATE}(?:(?:\s+|t){_TIME}\s*{_ZONE}?)?", re.IGNORECASE | re.ASCII)
 _SPECIAL = {"infinity": MICROSECONDS_MAX, "-infinity": MICROSECONDS_MIN, "epoch": 0}
+_INFINITE = (MICROSECONDS_MAX, MICROSECONDS_MIN)
+_NONE = timedelta()
 
 
 def parse_timestamp(text: str, *, zone: tzinfo | None) -> int:
@@ -51,10 +53,54 @@ def parse_timestamp(text: str, *, zone: tzinfo | None) -> int:
         )
         if zone is None:
             return (local - _EPOCH) // timedelta(microseconds=1)
-        aware = local.replace(tzinfo=_offset(offset) if offset else zone)
-        return (aware - _EPOCH_UTC) // timedelta(microseconds=1)
+        return _moment(local, _offset(offset) if offset else zone)
     except (ValueError, OverflowError):
         raise FlinkmsError(errors.DATETIME_FIELD_OVERFLOW, f'date/time field value out of range: "{text}"') from None
+
+
+def has_offset(text: str) -> bool:
+    """Whether a timestamp's text says by itself which moment is meant, whatever the session's zone."""
+    stripped = text.strip()
+    match = _TIMESTAMP.fullmatch(stripped)
+    return stripped.lower() in _SPECIAL or (match is not None and match[8] is not None)
+
+
+def midnight(day: int) -> int:
+    """Microseconds of a date as a timestamp."""
+    return {DAYS_MAX: MICROSECONDS_MAX, DAYS_MIN: MICROSECONDS_MIN}.get(day, day * 86_400_000_000)
+
+
+def midnights(days: np.ndarray) -> np.ndarray:
+    """Microseconds int64[n] of dates int32[n] as timestamps."""
+    found = days.astype("<i8") * 86_400_000_000
+    return np.where(days == DAYS_MAX, MICROSECONDS_MAX, np.where(days == DAYS_MIN, MICROSECONDS_MIN, found))
+
+
+def is_infinite(microseconds: int) -> bool:
+    """Whether a timestamp is infinity or -infinity, which no zone moves."""
+    return microseconds in _INFINITE
+
+
+def moments(local: np.ndarray, zone: tzinfo) -> np.ndarray:
+    """Microseconds UTC int64[n] of timestamps int64[n] as clocks in ``zone`` show them. Raises FlinkmsError 22008."""
+    if zone is timezone.utc:
+        return local
+    return np.array([value if is_infinite(value) else _moment_of(value, zone) for value in local.tolist()], "<i8")
+
+
+def _moment_of(microseconds: int, zone: tzinfo) -> int:
+    try:
+        return _moment(_EPOCH + timedelta(microseconds=microseconds), zone)
+    except OverflowError:
+        raise FlinkmsError(errors.DATETIME_FIELD_OVERFLOW, "timestamp out of range") from None
+
+
+def _moment(local: datetime, zone: tzinfo) -> int:
+    """Microseconds UTC of a clock's time. A time that a clock skips is read as before its change, one that it shows
+    twice as after it (PostgreSQL, src/backend/utils/adt/datetime.c, DetermineTimeZoneOffset)."""
+    first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    twice = (first.utcoffset() or _NONE) > (second.utcoffset() or _NONE)
+    return ((second if twice else first) - _EPOCH_UTC) // timedelta(microseconds=1)
 
 
 def _below(digits: str, bound: int) -> int:

@@ -15,8 +15,8 @@ from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.cursor import Cursor, split_commas
 from flinkms_sql.query.lexer import Kind, Token, string_value
-from flinkms_sql.query.nodes import Constant, Literal, Now, Parameter
-from flinkms_sql.query.values import array_type, element_type, from_number, from_text, widen, widens
+from flinkms_sql.query.nodes import Constant, Literal, Now, Parameter, Widened
+from flinkms_sql.query.values import LocalTime, array_type, element_type, from_number, from_text, widen, widens
 from flinkms_sql.types import BY_OID, SqlType, parse_type
 
 _UNKNOWN_OIDS = (0, 705)
@@ -300,21 +300,34 @@ def coerce(written: Written, target: SqlType, parameters: Parameters) -> Constan
             if written.type is not None and not widens(written.type, target):
                 return None
             fits = parameters.use(written.number, target, position)
-            return Parameter(number=written.number, type=target, position=position) if fits else None
+            return _parameter(written.number, parameters.known(written.number, position), target, position) if fits else None
         case "now":
             return Now(position=position) if target is SqlType.TIMESTAMP_LTZ else None
         case "text" if written.type is None:
-            return Literal(value=from_text(str(written.value), target, position=position), type=target,
-                           position=position)  # fmt: skip
+            return _literal(from_text(str(written.value), target, position=position), target, position)
     value = written.value
     if written.type is not None:
         fits = widens(written.type, target)
-        return Literal(value=widen(value, written.type, target), type=target, position=position) if fits else None
+        return _literal(widen(value, written.type, target), target, position) if fits else None
     if isinstance(value, tuple):
         value = _array_value(written, target, cast=False)
     else:
         value = from_number(_as_number(value), target, cast=False, position=position)
     return None if value is None else Literal(value=value, type=target, position=position)
+
+
+def _literal(value: object, target: SqlType, position: int) -> Literal | Widened:
+    if not isinstance(value, LocalTime):
+        return Literal(value=value, type=target, position=position)
+    shown = Literal(value=value.microseconds, type=SqlType.TIMESTAMP, position=position)
+    return Widened(constant=shown, type=target, position=position)
+
+
+def _parameter(number: int, known: SqlType | None, target: SqlType, position: int) -> Parameter | Widened:
+    if known not in (SqlType.DATE, SqlType.TIMESTAMP) or known is target:
+        return Parameter(number=number, type=target, position=position)
+    given = Parameter(number=number, type=known, position=position)
+    return Widened(constant=given, type=target, position=position)
 
 
 def _as_number(value: object) -> int | Decimal:

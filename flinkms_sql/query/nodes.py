@@ -73,6 +73,19 @@ class Now:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Widened:
+    """A constant that is converted to ``type`` when the statement is run: a date or a timestamp whose moment the
+    session's time zone decides, or a parameter that is one. The engine is told the zone."""
+
+    constant: Literal | Parameter
+    type: SqlType
+    position: int
+
+    def __str__(self) -> str:
+        return f"{self.constant}::{self.type.value.postgres}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnRef:
     """The column number ``index`` (0-based) of the node below; ``type`` is what it is converted to before use."""
 
@@ -85,8 +98,8 @@ class ColumnRef:
         return self.name
 
 
-Constant = Literal | Parameter | Now
-Scalar = Literal | Parameter | Now | ColumnRef
+Constant = Literal | Parameter | Now | Widened
+Scalar = Constant | ColumnRef
 Model = ModelAddress | Parameter
 """What a call names: an address, or a text parameter that holds one."""
 

@@ -1,20 +1,21 @@
 """Constants of a statement -> values of a SqlType, as PostgreSQL's input functions and casts would have it.
 
-Must not know tokens. Values are as ``nodes.Literal`` documents them. Errors are 22P02, 22003 and 22007.
+Must not know tokens. Values are as ``nodes.Literal`` documents them. A timestamptz without an offset is a
+LocalTime. Errors are 22P02, 22003, 22007 and 22008.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import date
+from dataclasses import dataclass
+from datetime import timezone
 from decimal import ROUND_HALF_UP, Decimal
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.address import parse_moment
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.pgwire import times
 from flinkms_sql.types import SqlType
 
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
 _INTEGERS = {SqlType.SMALLINT: 15, SqlType.INT: 31, SqlType.BIGINT: 63}
 _FLOATS = (SqlType.FLOAT, SqlType.DOUBLE)
 _ELEMENTS = {
@@ -39,6 +40,16 @@ _WIDENS_TO = {
     SqlType.TIMESTAMP: (SqlType.TIMESTAMP_LTZ,),
 }
 """PostgreSQL's implicit casts among our types (pg_cast, castcontext i)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTime:
+    """A timestamp without an offset where one with it is wanted: which moment it is, the session's zone decides.
+
+    microseconds: since 1970-01-01 00:00, as a clock of that zone shows it.
+    """
+
+    microseconds: int
 
 
 def element_type(array: SqlType) -> SqlType:
@@ -75,8 +86,9 @@ def widen(value: object, source: SqlType, target: SqlType) -> object:
         return value
     if isinstance(value, tuple):
         return tuple(widen(item, _ELEMENTS[source], _ELEMENTS[target]) for item in value)
-    if source is SqlType.DATE and isinstance(value, int):
-        return value * 86_400_000_000
+    if source in (SqlType.DATE, SqlType.TIMESTAMP) and isinstance(value, int):
+        shown = times.midnight(value) if source is SqlType.DATE else value
+        return shown if target is SqlType.TIMESTAMP or times.is_infinite(shown) else LocalTime(shown)
     return float(value) if target in _FLOATS and isinstance(value, (int, float)) else value
 
 
@@ -84,11 +96,12 @@ def from_text(text: str, target: SqlType, *, position: int | None = None) -> obj
     """The value that ``text`` is the external form of."""
     try:
         return _from_text(text, target, position)
+    except FlinkmsError as error:
+        error.position = position
+        raise
     except ValueError:
-        stamp = target in (SqlType.DATE, SqlType.TIMESTAMP, SqlType.TIMESTAMP_LTZ)
         raise FlinkmsError(
-            errors.INVALID_DATETIME_FORMAT if stamp else errors.INVALID_TEXT_REPRESENTATION,
-            f'invalid input syntax for type {target.value.postgres}: "{text}"',
+            errors.INVALID_TEXT_REPRESENTATION, f'invalid input syntax for type {target.value.postgres}: "{text}"',
             position=position,
         ) from None
 
@@ -113,9 +126,12 @@ def _from_text(text: str, target: SqlType, position: int | None) -> object:
         case SqlType.BYTES:
             return bytes.fromhex(text[2:]) if text.startswith("\\x") else text.encode()
         case SqlType.DATE:
-            return date.fromisoformat(plain).toordinal() - _EPOCH_DAY
-        case SqlType.TIMESTAMP | SqlType.TIMESTAMP_LTZ:
-            return parse_moment(plain)
+            return times.parse_date(text)
+        case SqlType.TIMESTAMP:
+            return times.parse_timestamp(text, zone=None)
+        case SqlType.TIMESTAMP_LTZ:
+            moment = times.parse_timestamp(text, zone=timezone.utc)
+            return moment if times.has_offset(text) else LocalTime(moment)
     if not (plain.startswith("{") and plain.endswith("}")) or "{" in plain[1:]:
         raise ValueError
     items = plain[1:-1].split(",") if plain[1:-1].strip() else []

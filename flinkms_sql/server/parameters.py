@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 from flinkms_sql import errors
@@ -45,6 +45,26 @@ def zone_of(name: str) -> tzinfo | None:
         return ZoneInfo(name)
     except (OSError, ValueError):
         return None
+
+
+class UnknownZone(tzinfo):
+    """A time zone that PostgreSQL knows and we do not: every question raises FlinkmsError 0A000."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def utcoffset(self, _at: datetime | None) -> timedelta:
+        """Not known."""
+        raise FlinkmsError(
+            errors.FEATURE_NOT_SUPPORTED, f'time zone "{self.name}" is not supported for values of streams and models',
+            hint="SET TimeZone to a name such as Europe/Berlin, or write timestamps with their offset.",
+        )  # fmt: skip
+
+    dst = utcoffset
+
+    def tzname(self, _at: datetime | None) -> str:
+        """As it was set."""
+        return self.name
 
 
 def _zone_exists(name: str) -> bool:

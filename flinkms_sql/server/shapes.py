@@ -194,6 +194,8 @@ def bound_shape(
     tail_of_bind = 2 + 2 * len(bind.result_formats)
     end_of_values = len(series.raw_bind) - tail_of_bind
     codes, code = spread(bind.formats, count), (bind.result_formats or (0,))[0]
+    if any(oid == oids.TIMESTAMPTZ and not one for oid, one in zip(prepared.oids, codes, strict=True)):
+        return None  # such a text is read in the session's time zone
     before: list[m.ServerMessage] = [m.ParseComplete()] if series.parse is not None else []
     before.append(m.BindComplete())
     if series.described:

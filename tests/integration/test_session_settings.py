@@ -15,6 +15,7 @@ from tests.control_database import control_database
 from tests.serving import Running
 from tests.serving import frontend as serving
 from tests.wire import Outcome, Wire, outcome
+from tests.zones import ZONES, insert
 
 pytestmark = pytest.mark.integration
 
@@ -219,3 +220,28 @@ def test_search_path_decides_which_table_a_name_is(running, address):
             assert outcome(wire.ask(insert)).tags == ("INSERT 0 1",)
             assert len(stream.rows) == before + 2
         assert direct.execute("SELECT count(*) FROM other.rating_events").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_times_of_streams_are_those_that_postgres_would_keep(running, wire, zone):
+    kept = running.streams.visits.batches
+    kept.clear()
+    wire.ask("TRUNCATE visits_there")
+    wire.ask(f"SET timezone TO '{zone}'")
+    assert outcome(wire.ask(insert("visits"))) == outcome(wire.ask(insert("visits_there")))
+    with closing(psycopg.connect(running.dsn, autocommit=True)) as client:
+        there = client.execute(
+            "SELECT id, CASE WHEN isfinite(at) THEN (extract(epoch FROM at) * 1000000)::bigint::text ELSE at::text END,"
+            " CASE WHEN isfinite(shown) THEN (extract(epoch FROM shown) * 1000000)::bigint::text ELSE shown::text END,"
+            " CASE WHEN isfinite(day) THEN (day - date '1970-01-01')::text ELSE day::text END FROM visits_there"
+        ).fetchall()
+    (batch,) = kept
+    words = {2**63 - 1: "infinity", -(2**63): "-infinity", 2**31 - 1: "infinity", -(2**31): "-infinity"}
+    here = [(row[0], *(None if one is None else words.get(one, str(one)) for one in row[1:])) for row in batch]
+    assert here == there
+
+
+def test_a_zone_only_postgres_knows_is_refused_where_it_matters(running, wire):
+    assert outcome(wire.ask("SET timezone TO 'FOO+3'")).error == ""
+    assert outcome(wire.ask("INSERT INTO visits (at) VALUES ('2026-07-01 12:00')")).error == "0A000"
+    assert outcome(wire.ask("INSERT INTO visits (at) VALUES ('2026-07-01 12:00Z')")).error == ""

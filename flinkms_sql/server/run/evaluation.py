@@ -1,4 +1,5 @@
-"""Asking the engine on behalf of a session: with its clock and its ``flinkms.as_of``.
+"""Asking the engine on behalf of a session: with its clock, its zone and its
+``flinkms.as_of``.
 
 Must not know protocols or plans; this is the one place of the server that reads the time for a statement.
 """
@@ -17,6 +18,7 @@ from udfs.block import Column
 def run_node(context: Context, node: Node, values: Sequence[object]) -> Sequence[Column]:
     """The columns of a tree, as of the session's moment. Raises FlinkmsError."""
     result = execute_tree.run_node(
-        node, values, context.services.registry, now=time.time_ns() // 1000, as_of=context.transaction.as_of
-    )
+        node, values, context.services.registry, now=time.time_ns() // 1000, zone=context.transaction.zone,
+        as_of=context.transaction.as_of,
+    )  # fmt: skip
     return result.columns
