@@ -77,6 +77,7 @@ def test_where_a_statement_goes(text, alone, linked, several_linked, failed, pen
         ("SET LOCAL timezone TO 'UTC'", {"several": True}, TEXT),
         ("SET LOCAL timezone TO 'UTC'", {"several": True, "status": "transaction"}, HERE),
         ("BEGIN READ ONLY", {"status": "transaction"}, RAW),
+        ("BEGIN READ ONLY", {"pending": True}, RAW),
         ("ROLLBACK TO a", {"status": "failed"}, "3B001"),
         ("DEALLOCATE s", {"linked": True, "prepared": ("s",)}, HERE),
         ("DEALLOCATE s", {"linked": True}, RAW),

@@ -110,7 +110,7 @@ def is_ours(statement: SessionStatement) -> bool:
 def _is_known_here(statement: SessionStatement, view: View) -> bool:
     match statement:
         case Begin():
-            return not statement.modes or view.status == "idle"
+            return not statement.modes or (view.status == "idle" and not view.pending)
         case Commit() | Rollback() | CleanUp():
             return True
         case SetParameter(local=True) if view.several and view.status == "idle":

@@ -171,7 +171,7 @@ async def _rewritten(context: Context, text: str, plan: RewrittenPlan) -> None:
 def _goes_whole(context: Context, statements: list[StatementText], plans: list[Plan | None]) -> bool:
     """Whether PostgreSQL can run the whole text. Without a link it does only if it is needed."""
     view, needed = context.view(several=True), context.transaction.link is not None
-    if view.pending:
+    if view.pending or (view.status == "failed" and not view.linked):  # a failed block is not handed over: it ends here
         return False
     for statement, plan in zip(statements, plans, strict=True):
         if not isinstance(plan, RelayPlan | LocalPlan) or is_ours_to_run(plan, statement.text, context):
@@ -229,15 +229,19 @@ async def _one_of_several(context: Context, statement: StatementText) -> None:
     plan, values = _plan(context, statement)
     way = route(plan, statement.text, context.view(several=transaction.implicit))
     asks = way is not Route.HERE or isinstance(plan, RewrittenPlan | ShowPlan)
-    if asks and transaction.implicit and not transaction.in_block and not _controls(plan):
+    if asks and transaction.implicit and not transaction.in_block and not _controls(plan, pending=transaction.pending.waiting):
         await relay.begin_hidden(transaction)
+        way = route(plan, statement.text, context.view(several=True))
     work = _run(context, statement.text, plan, values, Route.TEXT if way is Route.RAW else way)
     if work is not None:
         await work
 
 
-def _controls(plan: Plan) -> bool:
-    return isinstance(plan, LocalPlan) and isinstance(plan.statement, TransactionControl)
+def _controls(plan: Plan, *, pending: bool) -> bool:
+    """Whether a statement is about the block itself, and no BEGIN of one that rows are already in."""
+    if not isinstance(plan, LocalPlan) or not isinstance(plan.statement, TransactionControl):
+        return False
+    return not (pending and isinstance(plan.statement, Begin))
 
 
 async def _end_implicit(context: Context, *, commits: bool) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timezone, tzinfo
+from datetime import tzinfo
 
 from flinkms_sql import errors, sqlfiles
 from flinkms_sql.catalog.address import parse_moment
@@ -39,6 +39,7 @@ from flinkms_sql.server.parameters import (
     AS_OF,
     FORCED,
     Known,
+    UnknownZone,
     is_on,
     refusal,
     seconds_of,
@@ -103,8 +104,9 @@ class Transaction:
 
     @property
     def zone(self) -> tzinfo:
-        """The session's time zone; UTC where it is none we know, of which ``unrenderable`` tells."""
-        return zone_of(self.reported("timezone") or "UTC") or timezone.utc
+        """The session's time zone; one we do not know is refused by what it is asked."""
+        name = self.reported("timezone") or "UTC"
+        return zone_of(name) or UnknownZone(name)
 
     @property
     def as_of(self) -> int | None:
@@ -260,6 +262,7 @@ class Transaction:
         if begin is not None:
             self.hidden = self.status == "idle"
             await link.call([m.Query(text=begin)], sync=False)
+        await self._tell_of_rows(link, sync=begin is not None)
         for name in self._names.reserved():
             await link.call([m.Parse(statement=name, text=_QUERIES["placeholder"])], sync=True)
         for change in local.changes:
@@ -269,8 +272,15 @@ class Transaction:
                 await _set_config(link, change.name, value, change.local, sync=begin is not None)
         local.handed_over()
 
+    async def _tell_of_rows(self, link: Link, *, sync: bool) -> None:
+        """Rows that wait are a query of their transaction, by which PostgreSQL knows for which modes it is too late."""
+        if self.pending.waiting:
+            query = [m.Parse(statement="", text=_QUERIES["snapshot"]), m.Bind(), m.Execute()]
+            await link.call(query, sync=sync)
+
     async def adopt(self, link: Link, begin: Begin) -> None:
         """The client's BEGIN makes the hidden block its own. Raises FlinkmsError for modes that come too late."""
+        await self._tell_of_rows(link, sync=True)
         for name, value in transaction_settings(begin.modes).items():
             await _set_config(link, name, value, True, sync=True)
         self.hidden = False

@@ -7,6 +7,9 @@ SELECT CASE WHEN current_user <> session_user THEN current_user::text ELSE '' EN
 -- name: set_config
 SELECT pg_catalog.set_config($1, $2, $3)
 
+-- name: snapshot
+SELECT
+
 -- name: placeholder
 -- Takes a name for a statement that is kept by the frontend. Of what fails whenever it is run, this may be parsed in a
 -- failed transaction too, as COMMIT and ROLLBACK may that it stands for.

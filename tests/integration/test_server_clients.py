@@ -16,12 +16,14 @@ import pytest
 import sqlalchemy
 from psycopg import pq
 
+from flinkms_sql.deploy.events import Done, started
 from flinkms_sql.errors import FlinkmsError
 from tests.control_database import control_database
 from tests.serving import Running, frontend
 
 pytestmark = pytest.mark.integration
 
+LEARN = "INSERT INTO MODEL rec SELECT user_id, item_id, rating FROM rating_events"
 PREDICT = "SELECT predict('rec', %s, %s)"
 
 
@@ -119,6 +121,47 @@ class TestPsql:
     def test_progress_of_a_deployment_is_noticed(self, running):
         shown = psql(running, "CREATE MODEL m INPUT (a BIGINT) OUTPUT (b DOUBLE) WITH ('algorithm' = 'ridge')")
         assert shown.splitlines() == ["CREATE MODEL", "NOTICE:  job 1: first"]
+
+    def test_a_started_job_is_told_by_its_tag_and_a_notice(self, running):
+        assert psql(running, LEARN).splitlines() == ["START JOB", "NOTICE:  started job 17"]
+        assert psql(running, f"{LEARN}; SELECT 1").splitlines() == ["START JOB", "1", "NOTICE:  started job 17"]
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+def test_a_started_job_is_no_row_count_for_psycopg(connection, prepare):
+    notices: list[str] = []
+    connection.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+    done = connection.execute(LEARN, prepare=prepare)
+    assert (done.statusmessage, done.rowcount, done.description) == ("START JOB", -1, None)
+    assert notices == ["started job 17"]
+
+
+def test_a_started_job_is_no_row_count_for_asyncpg_and_sqlalchemy(running):
+    async def run() -> None:
+        connection = await asyncpg.connect(host="127.0.0.1", port=running.port, user="flinkms", database="flinkms")
+        notices: list[str] = []
+        connection.add_log_listener(lambda _connection, notice: notices.append(notice.message))
+        assert await connection.execute(LEARN) == "START JOB"
+        statement = await connection.prepare(LEARN)
+        assert await statement.fetch() == [] and statement.get_statusmsg() == "START JOB"
+        await asyncio.sleep(0)
+        assert notices == ["started job 17"] * 2
+        await connection.close()
+
+    asyncio.run(run())
+    engine = sqlalchemy.create_engine(f"postgresql+psycopg://flinkms@127.0.0.1:{running.port}/flinkms",
+                                      isolation_level="AUTOCOMMIT")  # fmt: skip
+    with closing(engine.raw_connection()) as opened:
+        cursor = opened.cursor()
+        cursor.execute(LEARN)
+        assert (cursor.statusmessage, cursor.rowcount) == ("START JOB", -1)
+    engine.dispose()
+
+
+def test_a_tag_that_ends_in_a_word_is_no_row_count_for_pgjdbc():
+    # org/postgresql/core/CommandCompleteParser: a count is only looked for where the last character is a digit.
+    (*_, done) = started(17)
+    assert isinstance(done, Done) and not done.tag[-1].isdigit()
 
 
 class TestPsycopg:
