@@ -14,13 +14,9 @@ from pathlib import Path
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-
-CONNECTORS = ("flinkms", "filesystem", "datagen", "print", "blackhole")
-"""Connectors that a table may name: what they reach is known here. Others reach hosts and files by options of their own."""
+from flinkms_sql.tableoptions import places_named
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
-_NAMES_CODE = re.compile(r"(^|[.-])class(name)?$")
-_NAMES_PLACE = re.compile(r"(^|[.-])(path|dir|directory|file)$")
 
 
 def inside(root: Path, path: Path | str) -> Path:
@@ -55,7 +51,7 @@ class Places:
             return self._below_a_root(path, path)
 
     def check_table(self, options: Mapping[str, str], position: int | None = None) -> None:
-        """Raise 42501 when the options of a table name what it may not reach."""
+        """Raise 42501 when the options of a table name what it may not reach, 22023 for one that is not known."""
         try:
             self._check(options)
         except FlinkmsError as error:
@@ -63,16 +59,10 @@ class Places:
             raise
 
     def _check(self, options: Mapping[str, str]) -> None:
-        connector = options.get("connector", "")
-        if connector not in CONNECTORS:
-            raise FlinkmsError(errors.INSUFFICIENT_PRIVILEGE, f'connector "{connector}" may not be used',
-                               hint=f"Connectors are {', '.join(CONNECTORS)}.")
-        for name, value in options.items():
-            if _NAMES_CODE.search(name):
-                raise FlinkmsError(errors.INSUFFICIENT_PRIVILEGE, f'option "{name}" names code to load and may not be used')
-            if name == "path" and connector == "flinkms":
+        for value in places_named(options):
+            if options["connector"] == "flinkms":
                 self.stream(_local(value))
-            elif _NAMES_PLACE.search(name):
+            else:
                 self._below_a_root(_local(value), value)
 
     def _below_a_root(self, path: str, shown: str) -> Path:

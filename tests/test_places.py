@@ -54,10 +54,43 @@ def test_what_is_below_a_root_can_be_named(places: Places, path: str) -> None:
 def test_connectors_and_code_are_not_for_tables_to_choose(places: Places) -> None:
     for connector in ("jdbc", "kafka", "hive", ""):
         assert "connector" in refused(places, connector=connector).message
-    refused(places, connector="filesystem", sink_partition_commit_policy_class="x.Y")
-    refused(places, connector="print", archive_dir="/etc")
-    for connector in ("datagen", "print", "blackhole", "flinkms"):
-        places.check_table({"connector": connector, "number-of-rows": "1"})
+    assert "format" in refused(places, connector="filesystem", format="avro").message
+
+
+UNKNOWN = ["sink.partition-commit.policy.class", "partition.time-extractor.class", "archive.dir", "success-file.names", "csv.x",
+           "json.ignore-parse-errors", "fields.a.kind", "rows-per-second", "sink.tables", "PATH", "path ", ""]
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_an_option_that_is_not_known_is_refused(places: Places, name: str) -> None:
+    given = {"connector": "filesystem", "path": f"{places.warehouse.parent}/root/sub", "format": "csv"}
+    places.check_table(given)
+    with pytest.raises(FlinkmsError) as raised:
+        places.check_table({**given, name: "x"}, 7)
+    assert (raised.value.sqlstate, raised.value.position) == (errors.INVALID_PARAMETER_VALUE, 7)
+    assert f'"{name}"' in raised.value.message
+
+
+@pytest.mark.parametrize(("connector", "name"), [
+    ("filesystem", "sink.partition-commit.success-file.name"), ("filesystem", "partition.default-name"),
+    ("flinkms", "scan.group"), ("flinkms", "sink.writer"),
+])
+def test_an_option_that_names_a_file_names_no_other_place(places: Places, connector: str, name: str) -> None:
+    for value in ("../../../outside/victim", "/etc/passwd", "a/b", "..", ".", "", "a\\b", "a\0"):
+        with pytest.raises(FlinkmsError) as raised:
+            places.check_table({"connector": connector, name: value})
+        assert raised.value.sqlstate == errors.INSUFFICIENT_PRIVILEGE, value
+    places.check_table({"connector": connector, name: "_DONE"})
+
+
+def test_what_connectors_are_given_is_let_through(places: Places) -> None:
+    for options in (
+        {"connector": "datagen", "number-of-rows": "1", "fields.a.kind": "sequence", "fields.a.b.max-past": "1"},
+        {"connector": "print", "standard-error": "true"}, {"connector": "blackhole", "sink.parallelism": "1"},
+        {"connector": "flinkms", "retention": "7 d", "attach": "true", "scan.startup.mode": "latest"},
+        {"connector": "filesystem", "format": "csv", "csv.field-delimiter": ";", "sink.rolling-policy.file-size": "1 MB"},
+    ):
+        places.check_table(options)
 
 
 def test_a_version_is_in_the_warehouse_whatever_its_row_says(places: Places, tmp_path: Path) -> None:

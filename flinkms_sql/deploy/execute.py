@@ -22,7 +22,7 @@ from flinkms_sql.deploy.events import Done, Event, Notice, Rows, started
 from flinkms_sql.deploy.flinkcalls import with_functions
 from flinkms_sql.deploy.follow import follow_job
 from flinkms_sql.deploy.loops import refuse_loop
-from flinkms_sql.deploy.options import LEARN_PARALLELISM, check_stream_options, configured, system_option
+from flinkms_sql.deploy.options import LEARN_PARALLELISM, configured, system_option
 from flinkms_sql.deploy.stages import Stage, scored, standing_learner, training_job
 from flinkms_sql.deploy.streams import kept_rows, place_stream
 from flinkms_sql.errors import FlinkmsError
@@ -102,7 +102,6 @@ class Deployer:
         self.places.check_table(statement.options, statement.position)
         place = None
         if statement.options.get("connector") == "flinkms":
-            check_stream_options(statement.options, statement.position)
             place = place_stream(statement, self.warehouse)
         try:
             with at(statement.position):

@@ -41,18 +41,6 @@ VERSIONS_KEEP = SystemOption(
 SYSTEM_OPTIONS = {option.name: option for option in (LEARN_PARALLELISM, VERSIONS_KEEP)}
 
 
-STREAM_OPTIONS = ("connector", "path", "retention", "attach")
-"""Options of a stream; those with a dot say how Flink reads and writes it, and are Flink's to check."""
-
-
-def check_stream_options(options: Mapping[str, str], position: int) -> None:
-    """Raises 22023 for an option that a stream does not have: it would be accepted and do nothing."""
-    for name in options:
-        if "." not in name and name not in STREAM_OPTIONS:
-            raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f'unknown option "{name}" of a stream', position=position,
-                               hint=f"Options of a stream: {', '.join(STREAM_OPTIONS)}.")
-
-
 def algorithm_options(options: Mapping[str, str]) -> dict[str, str]:
     """The options that are the algorithm's own."""
     return {name: value for name, value in options.items() if "." not in name and name != "algorithm"}
