@@ -334,7 +334,8 @@ def test_what_a_version_has_learned_is_recorded_with_it(store: Store) -> None:
     store.record_learner("rec", 1, first)
     assert store.learning("rec", 1) == Learning(trained_to=ends, learner=first)
     second = Learner(job=4, flink_job_id="f01", query="SELECT 2", plan="cd", start=LearnerStart(
-        sources={"/w/streams/s": {"frontend-0": (2, 9000, 17)}}, logs={"users": {"p0": (3, 88)}}, restore="file:/chk-3"))
+        sources={"/w/streams/s": {"frontend-0": (2, 9000, 17)}}, logs={"users": {"p0": (3, 88)}}, restore="file:/chk-3",
+        apart=frozenset({"/w/streams/s"})))
     store.record_learner("rec", 1, second)
     assert store.learning("rec", 1) == Learning(trained_to=ends, learner=second)
     publish(store)

@@ -126,11 +126,13 @@ class LearnerStart:
     sources: by a stream's directory; what is not named is read from its beginning.
     logs:    by the version's table: what a log holds past it is superseded.
     restore: URI of the checkpoint these positions are from, when its query's own state is to be restored too.
+    apart:   directories of streams that the query's scans had read unequally far: only its own state says what it learned.
     """
 
     sources: Positions = field(default_factory=dict)
     logs: Positions = field(default_factory=dict)
     restore: str | None = None
+    apart: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,14 +103,15 @@ def learning(row: Row | None) -> Learning:
         start = row["start"]
         learner = Learner(job=row["job"], flink_job_id=row["flink_job_id"], query=row["query"], plan=row["plan"],
                           start=LearnerStart(restore=start["restore"], sources=positions_of(start["sources"]),
-                                             logs=positions_of(start["logs"])))
+                                             logs=positions_of(start["logs"]),
+                                             apart=frozenset(start.get("apart", ()))))
     return Learning(trained_to=positions_of(row["trained_to"]), learner=learner)
 
 
 def learner_parameters(learner: Learner) -> dict[str, Any]:
     """The columns of flinkms.version_learning that a learner sets."""
     start = {"restore": learner.start.restore, "sources": positions_json(learner.start.sources),
-             "logs": positions_json(learner.start.logs)}
+             "logs": positions_json(learner.start.logs), "apart": sorted(learner.start.apart)}
     return {"job": learner.job, "flink_job_id": learner.flink_job_id, "query": learner.query, "plan": learner.plan,
             "start": Jsonb(start)}
 

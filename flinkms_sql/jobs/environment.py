@@ -277,7 +277,7 @@ def checkpoint_positions(uri: str) -> CheckpointPositions:
     found = json.loads(text)
     sources, logs = ({name: {partition: tuple(at) for partition, at in partitions.items()}
                       for name, partitions in found[kind].items()} for kind in ("sources", "logs"))
-    return CheckpointPositions(sources=sources, logs=logs)
+    return CheckpointPositions(sources=sources, logs=logs, apart=frozenset(found["apart"]))
 
 
 def _selects(table: Table, column: Expression) -> bool:

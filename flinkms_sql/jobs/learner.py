@@ -64,7 +64,7 @@ def take_up(standing: JobRecord, version: VersionRecord, context: JobContext) ->
                 return learner.flink_job_id
             halt(learner.flink_job_id, context)
         started = Learner(job=standing.id, flink_job_id=new_flink_job_id(), query=standing.query, plan=plan,
-                          start=_start(learning, plan, standing.query, version, context))
+                          start=_start(learning, plan, standing.query, tables, version, context))
         _submit(standing, version, started, tables, context)
         return started.flink_job_id
 
@@ -153,8 +153,9 @@ def _parallelism(standing: JobRecord) -> int:
     return int(standing.options.get("parallelism", 1))
 
 
-def _start(learning: Learning, plan: str, query: str, version: VersionRecord, context: JobContext) -> LearnerStart:
-    """Where the learning of a version stands."""
+def _start(learning: Learning, plan: str, query: str, tables: Mapping[str, TableRecord], version: VersionRecord,
+           context: JobContext) -> LearnerStart:
+    """Where the learning of a version stands. Raises 55000 when only the state of another query could say it."""
     learner = learning.learner
     if learner is None:
         return LearnerStart(sources=_resolved(learning.trained_to), logs=_committed(Path(version.path)))
@@ -167,11 +168,32 @@ def _start(learning: Learning, plan: str, query: str, version: VersionRecord, co
             restore=newest.as_uri(),
             sources=_merged(*map(_resolved, (learning.trained_to, start.sources, found.sources))),
             logs=_merged(start.logs, {Path(table).name: at for table, at in found.logs.items()}),
+            apart=found.apart | start.apart.difference(found.sources),
         )
     # The positions hold whatever the state is good for: another query begins with its own state empty.
     lost = start.restore is not None and not Path(urlparse(start.restore).path).exists()
     same = learner.plan == plan or (learner.plan, learner.query) == (BEFORE_PLANS, query)
-    return start if same and not lost else replace(start, restore=None)
+    if same and not lost:
+        return start
+    apart = sorted(name for name, record in tables.items() if record.path in start.apart)
+    if apart:
+        raise _apart(apart[0], learner.query, version, lost=lost)
+    return replace(start, restore=None)
+
+
+def _apart(stream: str, former: str, version: VersionRecord, *, lost: bool) -> FlinkmsError:
+    """Two scans of one stream stood at different places: from any of them, rows would be left out or learned twice."""
+    hint = (
+        f"Its checkpoint is gone, and with it what was learned: REFRESH MODEL {version.model} trains a new version."
+        if lost else
+        f"Start it again with its former query, and stop it when it has learned all that is in the stream: {former}"
+    )
+    return FlinkmsError(
+        errors.OBJECT_NOT_IN_PREREQUISITE_STATE,
+        f'version {version.version} of model "{version.model}" cannot go on learning from stream "{stream}" with another query',
+        detail="Its former query read the stream more than once, and had not read it equally far when it stopped.",
+        hint=hint,
+    )
 
 
 def _resolved(sources: Positions) -> Positions:

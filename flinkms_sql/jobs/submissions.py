@@ -88,10 +88,13 @@ class CheckpointPositions:
 
     sources: directory of a table -> partition -> (epoch, offset, rows of the frame there).
     logs:    table of the model that the sink writes -> partition -> (epoch, offset).
+    apart:   directories of tables that the job reads in several scans which stood at different places: no one place says
+             what of them was read, and ``sources`` has that of the scan furthest behind.
     """
 
     sources: Mapping[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
     logs: Mapping[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
+    apart: frozenset[str] = frozenset()
 
 
 Planned = Callable[[], None]

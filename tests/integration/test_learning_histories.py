@@ -66,16 +66,46 @@ def test_a_learner_that_crashes_says_why_and_another_query_goes_on_where_it_stop
             live = "SELECT version FROM flinkms.model_aliases WHERE model = 'crashes'"
             assert connection.execute(states).fetchall() == [(1, "ready"), (2, "ready")]
             assert connection.execute(live).fetchall() == [(1,)]
-            stop(connection)
+            stop(connection, "crashes")
             connection.execute("INSERT INTO MODEL crashes SELECT u, i, r FROM crash_events")
             wait_for(lambda: learned(replica) >= 5, "the rest to be learned")
             assert shown() == ("running", None, 0)
             check_every_delta(replica, {"users": [1, 2, 1, 3, 13], "items": [1, 2, 3, 3, 4]})
-            stop(connection)
+            stop(connection, "crashes")
 
 
-def stop(connection: psycopg.Connection) -> None:
-    """STOP JOB of the newest learner of the model ``crashes``."""
-    newest = "SELECT max(id) FROM flinkms.jobs WHERE kind = 'learn' AND model = 'crashes'"
-    job = connection.execute(newest).fetchone()[0]
+def test_another_query_goes_on_from_two_scans_of_a_stream_only_where_both_stand(deployment: Deployment):
+    """One of the scans looks once and then not for a minute, so that the other is ahead of it."""
+    twice = ("SELECT u, i, r FROM twice_events UNION ALL "
+             "SELECT u + 5, i, r FROM twice_events /*+ OPTIONS('scan.poll-interval' = '60 s') */")
+    once = "SELECT u, i, r FROM twice_events"
+    with deployment.connect() as connection:
+        deployment.command("generate", "model", "twice", "--users", "20", "--items", "20", "--factors", "4")
+        connection.execute("CREATE TABLE twice_events (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'flinkms')")
+        connection.execute("INSERT INTO twice_events VALUES (1, 1, 3.0)")
+        connection.execute(f"INSERT INTO MODEL twice {twice}")
+        with replica_of(deployment.version_path("twice")) as replica:
+            wait_for(lambda: learned(replica) == 2, "both scans to read the first row")
+            connection.execute("INSERT INTO twice_events VALUES (2, 2, 4.0)")
+            wait_for(lambda: learned(replica) == 3, "one scan to read the second row")
+            stop(connection, "twice")
+            connection.execute(f"INSERT INTO MODEL twice {once}")
+            query = "SELECT error, sqlstate FROM flinkms.jobs WHERE model = 'twice' AND state = 'failed'"
+            wait_for(lambda: connection.execute(query).fetchone(), "the other query to be refused")
+            error, sqlstate = connection.execute(query).fetchone()
+            assert sqlstate == "55000" and 'from stream "twice_events" with another query' in error and twice in error
+            connection.execute(f"INSERT INTO MODEL twice {twice}")
+            wait_for(lambda: learned(replica) == 4, "the other scan to read the second row")
+            stop(connection, "twice")
+            connection.execute(f"INSERT INTO MODEL twice {once}")
+            connection.execute("INSERT INTO twice_events VALUES (3, 3, 5.0)")
+            wait_for(lambda: learned(replica) >= 5, "the third row to be learned")
+            stop(connection, "twice")
+            check_every_delta(replica, {"users": [1, 6, 2, 7, 3], "items": [1, 1, 2, 2, 3]})
+
+
+def stop(connection: psycopg.Connection, model: str) -> None:
+    """STOP JOB of the newest learner of a model."""
+    newest = "SELECT max(id) FROM flinkms.jobs WHERE kind = 'learn' AND model = %s"
+    job = connection.execute(newest, (model,)).fetchone()[0]
     connection.execute(f"STOP JOB {job}")

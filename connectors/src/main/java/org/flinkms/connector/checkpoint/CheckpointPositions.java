@@ -3,7 +3,6 @@ package org.flinkms.connector.checkpoint;
 import org.flinkms.connector.format.Json;
 import org.flinkms.connector.format.Position;
 import org.flinkms.connector.sink.WriterStates;
-import org.flinkms.connector.source.LogPlace;
 import org.flinkms.connector.source.SourceStates;
 
 import org.apache.flink.runtime.checkpoint.Checkpoints;
@@ -33,21 +32,21 @@ public final class CheckpointPositions {
      * Reads the checkpoint at {@code uri}, a directory or a metadata file.
      *
      * @return JSON {"sources": {directory of the table: {partition: [epoch, offset, rows]}},
-     *     "logs": {table of the sink's model, "" for the sink's own: {partition: [epoch, offset]}}}
+     *     "apart": {directory of the table: {partition: [[epoch, offset, rows] of each scan]}},
+     *     "logs": {table of the sink's model, "" for the sink's own: {partition: [epoch, offset]}}}.
+     *     "apart" has the partitions that the job reads in several scans which stand at different places: no one place
+     *     says what of them was read, and "sources" has the earliest
      */
     public static String read(String uri) throws IOException {
-        Map<String, Map<String, LogPlace>> sources = new TreeMap<>();
+        StreamPlaces sources = new StreamPlaces();
         Map<String, Map<String, Position>> logs = new TreeMap<>();
         for (OperatorState operator : load(uri).getOperatorStates()) {
             SourceStates.collect(operator, sources);
             WriterStates.collect(operator, logs);
         }
         ObjectNode read = Json.object();
-        ObjectNode places = read.putObject("sources");
-        sources.forEach((path, partitions) -> {
-            ObjectNode table = places.putObject(path);
-            partitions.forEach((name, place) -> table.set(name, Json.position(place.position()).add(place.rows())));
-        });
+        read.set("sources", sources.earliest());
+        read.set("apart", sources.apart());
         ObjectNode ends = read.putObject("logs");
         logs.forEach((name, partitions) -> {
             ObjectNode table = ends.putObject(name);

@@ -1,51 +1,58 @@
 package org.flinkms.connector.checkpoint;
 
-import org.apache.flink.core.fs.FSDataInputStream;
-import org.apache.flink.core.io.SimpleVersionedSerializer;
-import org.apache.flink.core.memory.DataInputViewStreamWrapper;
+import org.apache.flink.api.common.ExecutionConfig;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.typeutils.base.array.BytePrimitiveArraySerializer;
+import org.apache.flink.core.fs.CloseableRegistry;
 import org.apache.flink.runtime.checkpoint.OperatorState;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.state.DefaultOperatorStateBackend;
+import org.apache.flink.runtime.state.DefaultOperatorStateBackendBuilder;
 import org.apache.flink.runtime.state.OperatorStateHandle;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /**
- * Reads the list states that Flink keeps for sources and sinks: each element is a byte array (its length, then the
- * bytes), and those are the version of a serializer, a length, and what it wrote.
+ * Reads the list states that Flink keeps for sources and sinks, by Flink's own restore: so whether they are compressed,
+ * or many in one file, is nothing to know here.
  */
 public final class ListStates {
     private ListStates() {}
 
-    /** The elements of list state {@code name} in all subtasks of an operator; none when it has no such state. */
-    public static <T> List<T> read(OperatorState operator, String name, SimpleVersionedSerializer<T> serializer)
-            throws IOException {
-        List<T> elements = new ArrayList<>();
+    /**
+     * The elements of list state {@code name} in all subtasks of an operator; none when it has no such state. Each is as
+     * SimpleVersionedSerialization writes it: the version of a serializer, a length, and what that wrote.
+     */
+    public static List<byte[]> read(OperatorState operator, String name) throws IOException {
+        List<byte[]> elements = new ArrayList<>();
         for (OperatorSubtaskState subtask : operator.getStates()) {
             for (OperatorStateHandle handle : subtask.getManagedOperatorState()) {
-                OperatorStateHandle.StateMetaInfo info = handle.getStateNameToPartitionOffsets().get(name);
-                if (info != null) {
-                    read(handle, info.getOffsets(), serializer, elements);
+                if (handle.getStateNameToPartitionOffsets().containsKey(name)) {
+                    read(handle, name, elements);
                 }
             }
         }
         return elements;
     }
 
-    private static <T> void read(
-            OperatorStateHandle handle, long[] offsets, SimpleVersionedSerializer<T> serializer, List<T> elements)
-            throws IOException {
-        try (FSDataInputStream stream = handle.openInputStream()) {
-            DataInputViewStreamWrapper in = new DataInputViewStreamWrapper(stream);
-            for (long offset : offsets) {
-                stream.seek(offset);
-                in.readInt();
-                int version = in.readInt();
-                byte[] bytes = new byte[in.readInt()];
-                in.readFully(bytes);
-                elements.add(serializer.deserialize(version, bytes));
+    private static void read(OperatorStateHandle handle, String name, List<byte[]> elements) throws IOException {
+        try (CloseableRegistry streams = new CloseableRegistry()) {
+            DefaultOperatorStateBackend backend = new DefaultOperatorStateBackendBuilder(
+                    ListStates.class.getClassLoader(), new ExecutionConfig(), false,
+                    Collections.singletonList(handle), streams).build();
+            try {
+                backend.getListState(new ListStateDescriptor<>(name, BytePrimitiveArraySerializer.INSTANCE))
+                        .get().forEach(elements::add);
+            } finally {
+                backend.dispose();
             }
+        } catch (IOException | RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IOException("state \"" + name + "\" of a checkpoint cannot be read", e);
         }
     }
 }

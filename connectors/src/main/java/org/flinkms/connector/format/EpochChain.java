@@ -170,6 +170,19 @@ final class EpochChain {
                 && Files.size(segment.getValue()) - SegmentHeader.BYTES >= position.offset() - segment.getKey();
     }
 
+    /** Whether a writer that goes on at {@code later} keeps all that is before {@code earlier}. */
+    boolean isBefore(Position earlier, Position later) {
+        Position from = earlier;
+        while (from.offset() == 0 && all.containsKey(from.epoch())) {
+            from = all.get(from.epoch()).parent;
+        }
+        Position at = later;
+        while (at.epoch() > from.epoch() && all.containsKey(at.epoch())) {
+            at = all.get(at.epoch()).parent;
+        }
+        return at.epoch() == from.epoch() && from.offset() <= at.offset();
+    }
+
     /**
      * The latest position at or before {@code position} that is part of the log: itself, or where its branch leaves
      * the chain. Throws {@link FormatException} when the log no longer reaches back that far.

@@ -55,6 +55,17 @@ public final class PartitionWriter implements Closeable {
         return writer;
     }
 
+    /**
+     * Throws {@link CorruptLogException} when a writer that goes on at {@code parent} would supersede frames that a base
+     * contains already, up to {@code base}: they can no longer be taken back.
+     */
+    public static void requireKeeps(Path directory, Position base, Position parent) throws IOException {
+        if (base.epoch() != 0 && !EpochChain.read(directory).isBefore(base, parent)) {
+            throw new CorruptLogException(directory, "a base contains the log up to " + base
+                    + ", past position " + parent + " from where its writer is to go on; start from a later one");
+        }
+    }
+
     /** Where a writer without a checkpoint goes on: what was committed, else all that is whole. */
     public static Position lastPosition(Path directory) throws IOException {
         Optional<Position> committed = CommittedFile.read(directory);

@@ -41,6 +41,7 @@ abstract class LogSink
 
     private LogWriter open(WriterInitContext context, Collection<WriterPosition> state) throws IOException {
         PartitionOpener opener = new PartitionOpener(config, context.getTaskInfo(), state);
+        opener.requireKeeps();
         try {
             return openWriter(context, opener);
         } catch (IOException | RuntimeException e) {

@@ -2,6 +2,7 @@ package org.flinkms.connector.sink;
 
 import org.flinkms.connector.format.PartitionWriter;
 import org.flinkms.connector.format.Position;
+import org.flinkms.connector.table.Manifest;
 
 import org.apache.flink.api.common.TaskInfo;
 
@@ -38,6 +39,23 @@ final class PartitionOpener {
                         + "; keep the parallelism, or start without the checkpoint and with 'sink.start-positions'");
             }
             restored.put(entry.partition(), entry.position());
+        }
+    }
+
+    /**
+     * Throws when a partition cannot go on where it is told to, because a base contains more of its log. Of all
+     * partitions that a position is known of, whoever owns them, and before any is opened: opening one supersedes what
+     * comes after. What was committed needs no look: a base never contains more.
+     */
+    void requireKeeps() throws IOException {
+        Map<String, Position> starts = restored.isEmpty() ? config.startPositions().byDirectory() : restored;
+        for (Map.Entry<String, Position> start : starts.entrySet()) {
+            Path directory = config.path().resolve(start.getKey());
+            Optional<Manifest> manifest = Manifest.read(directory.getParent().getParent());
+            if (manifest.isPresent()) {
+                Position base = manifest.get().position(directory.getFileName().toString());
+                PartitionWriter.requireKeeps(directory, base, start.getValue());
+            }
         }
     }
 

@@ -10,6 +10,7 @@ import java.io.Serializable;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /** The option 'sink.start-positions': where partitions ended when a job first wrote to them. Immutable. */
 public final class StartPositions implements Serializable {
@@ -36,6 +37,17 @@ public final class StartPositions implements Serializable {
             }
         }
         return parsed;
+    }
+
+    /** Every position, by the partition's directory relative to the sink's path. */
+    Map<String, Position> byDirectory() {
+        Map<String, Position> byDirectory = new TreeMap<>();
+        positions.forEach((name, position) -> {
+            int table = name.indexOf('/');
+            byDirectory.put(PartitionOpener.relative(table < 0 ? null : name.substring(0, table),
+                    name.substring(table + 1)), position);
+        });
+        return byDirectory;
     }
 
     /** The position of a partition, for example {@code p0}; {@code table} is null but for a table of a model. */

@@ -1,11 +1,13 @@
 package org.flinkms.connector.source;
 
 import org.flinkms.connector.checkpoint.ListStates;
+import org.flinkms.connector.checkpoint.StreamPlaces;
 
+import org.apache.flink.core.io.SimpleVersionedSerialization;
+import org.apache.flink.core.memory.DataInputDeserializer;
 import org.apache.flink.runtime.checkpoint.OperatorState;
 import org.apache.flink.runtime.state.memory.ByteStreamStateHandle;
 
-import java.io.DataInputStream;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,27 +21,24 @@ public final class SourceStates {
 
     private SourceStates() {}
 
-    /** Adds the places of an operator, if it is one of our scans, under the directory of its table. */
-    public static void collect(OperatorState operator, Map<String, Map<String, LogPlace>> sources) throws IOException {
+    /** Adds the places of an operator, if it is one of our scans. */
+    public static void collect(OperatorState operator, StreamPlaces sources) throws IOException {
         EnumeratorState enumerator = enumerator(operator);
         if (enumerator == null) {
             return;
         }
         List<PartitionSplit> splits = new ArrayList<>(enumerator.unassigned());
-        splits.addAll(ListStates.read(operator, SPLITS, new PartitionSplitSerializer()));
-        Map<String, LogPlace> places = sources.computeIfAbsent(enumerator.table(), table -> new TreeMap<>());
+        for (byte[] split : ListStates.read(operator, SPLITS)) {
+            splits.add(SimpleVersionedSerialization.readVersionAndDeSerialize(new PartitionSplitSerializer(), split));
+        }
+        Map<String, LogPlace> places = new TreeMap<>();
         for (PartitionSplit split : splits) {
             // One that is still in its base has no place in the log yet: whoever takes over starts at its beginning.
             if (split.phase() == PartitionSplit.Phase.LOG) {
-                places.merge(split.splitId(), new LogPlace(split.position(), split.rows()), SourceStates::earlier);
+                places.put(split.splitId(), new LogPlace(split.position(), split.rows()));
             }
         }
-    }
-
-    /** Two scans of one table in one query stand at one place but for rows that one of them is ahead. */
-    private static LogPlace earlier(LogPlace one, LogPlace other) {
-        int order = one.position().compareTo(other.position());
-        return order < 0 || order == 0 && one.rows() <= other.rows() ? one : other;
+        sources.add(enumerator.table(), places);
     }
 
     /** The state of a scan's enumerator, null when the operator is no scan of ours. */
@@ -48,15 +47,20 @@ public final class SourceStates {
         if (coordinator == null) {
             return null;
         }
-        try (DataInputStream in = new DataInputStream(coordinator.openInputStream())) {
-            // SourceCoordinator.writeCheckpointBytes: the version of this form, the serializer's, then its bytes.
-            in.readInt();
-            int version = in.readInt();
-            byte[] bytes = new byte[in.readInt()];
-            in.readFully(bytes);
-            return EnumeratorState.Serializer.isOurs(version, bytes)
-                    ? new EnumeratorState.Serializer().deserialize(version, bytes)
-                    : null;
+        // SourceCoordinator.writeCheckpointBytes: the version of this form, the serializer's, a length, its bytes.
+        DataInputDeserializer in = new DataInputDeserializer(coordinator.getData());
+        if (in.available() < 3 * Integer.BYTES) {
+            return null;
         }
+        in.readInt();
+        int version = in.readInt();
+        if (in.readInt() != in.available()) {
+            return null;
+        }
+        byte[] bytes = new byte[in.available()];
+        in.readFully(bytes);
+        return EnumeratorState.Serializer.isOurs(version, bytes)
+                ? new EnumeratorState.Serializer().deserialize(version, bytes)
+                : null;
     }
 }

@@ -35,6 +35,7 @@ final class PartitionTest {
         writersGoOnAfterWhatIsThere();
         retentionIsNoticed();
         streamsAreReadFromTheEarliestRow();
+        whatABaseContainsIsKept();
     }
 
     private Path directory() {
@@ -338,5 +339,32 @@ final class PartitionTest {
         }
         Check.fails(FormatException.class, "which is empty",
                 () -> drain(new PartitionReader(directory, end), null));
+    }
+
+    private void whatABaseContainsIsKept() throws Exception {
+        Path directory = directory();
+        Position first;
+        Position second;
+        try (PartitionWriter writer = open(directory, Position.START)) {
+            first = append(writer, 1);
+            second = append(writer, 2);
+        }
+        PartitionWriter.requireKeeps(directory, first, second);
+        PartitionWriter.requireKeeps(directory, second, second);
+        Position child;
+        try (PartitionWriter writer = open(directory, second)) {
+            PartitionWriter.requireKeeps(directory, writer.position(), second);
+            child = append(writer, 3);
+        }
+        PartitionWriter.requireKeeps(directory, first, child);
+        for (Position[] lost : new Position[][] {{second, first}, {child, second}, {first, Position.START}}) {
+            Check.fails(CorruptLogException.class, "XX001: log " + directory + ": a base contains the log up to "
+                    + lost[0] + ", past position " + lost[1], () ->
+                    PartitionWriter.requireKeeps(directory, lost[0], lost[1]));
+        }
+        open(directory, first).close();
+        Check.fails(CorruptLogException.class, "start from a later one", () ->
+                PartitionWriter.requireKeeps(directory, child, new Position(3, 0)));
+        PartitionWriter.requireKeeps(directory, first, new Position(3, 0));
     }
 }

@@ -8,10 +8,12 @@ import org.flinkms.connector.format.Json;
 import org.flinkms.connector.format.ModelSchema;
 import org.flinkms.connector.format.PartitionReader;
 import org.flinkms.connector.format.Position;
+import org.flinkms.connector.table.Manifest;
 
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.types.Row;
+import org.apache.flink.util.ExceptionUtils;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,7 +21,10 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
 
 /**
  * Pushes to a model: no delta is lost or added twice, whatever fails.
@@ -34,6 +39,8 @@ final class PushTest {
             + "\"partitions\": 3}";
     private static final int BUNDLE_ROWS = 10;
     private static final int BUNDLE_COUNT = 10_000;
+    private static final String FROM_THE_BEGINNING = "{\"users\": {\"p0\": [0, 0], \"p1\": [0, 0], \"p2\": [0, 0]}, "
+            + "\"items\": {\"p0\": [0, 0], \"p1\": [0, 0], \"p2\": [0, 0]}}";
     private static final float[] USER_INITIAL = {1, 0, 0.5f};
 
     private final Path scratch;
@@ -45,6 +52,7 @@ final class PushTest {
     void run() throws Exception {
         noDeltaIsLostThroughFailures();
         learningGoesOnFromBaseAndLog();
+        whatABaseContainsIsNeverSuperseded();
         deltasThatAreNotFiniteAreLeftOut();
     }
 
@@ -188,17 +196,43 @@ final class PushTest {
         verify(version, 1, USER_INITIAL);
         job(version, 1, "").run("INSERT INTO target SELECT bundle FROM generated");
         verify(version, 2, USER_INITIAL);
-        StringBuilder positions = new StringBuilder();
-        for (String table : new String[] {"users", "items"}) {
-            positions.append(positions.length() == 0 ? "{\"" : ", \"").append(table).append("\": {");
-            for (int partition = 0; partition < 3; partition++) {
-                positions.append(partition == 0 ? "" : ", ").append("\"p").append(partition).append("\": [0, 0]");
-            }
-            positions.append("}");
-        }
-        job(version, 1, ", 'sink.start-positions' = '" + positions + "}'")
+        job(version, 1, ", 'sink.start-positions' = '" + FROM_THE_BEGINNING + "'")
                 .run("INSERT INTO target SELECT bundle FROM generated");
         verify(version, 1, USER_INITIAL);
+    }
+
+    /** The second table's last partition has a base: nothing of any is touched, whichever subtask owns it. */
+    private void whatABaseContainsIsNeverSuperseded() throws Exception {
+        Path version = scratch.resolve("resumed");
+        Path manifest = version.resolve("items/manifest.json");
+        Position base = CommittedFile.read(version.resolve("items/log/p2")).get();
+        byte[] before = Files.readAllBytes(manifest);
+        Files.write(manifest, new String(before).replaceAll("\"positions\" *: *\\{\\}",
+                "\"positions\": {\"p2\": [" + base.epoch() + ", " + base.offset() + "]}").getBytes());
+        Check.equal(Manifest.read(version.resolve("items")).get().position("p2"), base, "position of the base");
+        Map<Path, String> files = logs(version);
+        try {
+            job(version, 0, ", 'sink.start-positions' = '" + FROM_THE_BEGINNING + "'")
+                    .run("INSERT INTO target SELECT bundle FROM generated");
+            throw new AssertionError("a job that supersedes what a base contains has run");
+        } catch (ExecutionException e) {
+            String reason = ExceptionUtils.stringifyException(e);
+            Check.that(reason.contains("XX001: log " + version.resolve("items/log/p2") + ": a base contains the log up to "
+                    + base + ", past position " + Position.START), reason);
+        }
+        Check.equal(logs(version), files, "files of the logs");
+        Files.write(manifest, before);
+    }
+
+    /** Every segment and committed position of a version, with its size or content. */
+    private static Map<Path, String> logs(Path version) throws Exception {
+        Map<Path, String> files = new TreeMap<>();
+        try (Stream<Path> all = Files.walk(version).filter(Files::isRegularFile)) {
+            for (Path file : (Iterable<Path>) all::iterator) {
+                files.put(file, file.endsWith("committed") ? new String(Files.readAllBytes(file)) : "" + Files.size(file));
+            }
+        }
+        return files;
     }
 
     private void deltasThatAreNotFiniteAreLeftOut() throws Exception {

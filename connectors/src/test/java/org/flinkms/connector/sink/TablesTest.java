@@ -11,6 +11,7 @@ import org.apache.flink.api.common.TaskInfoImpl;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.core.memory.DataOutputSerializer;
 import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.types.Row;
 
@@ -190,6 +191,19 @@ final class TablesTest {
         WriterPosition position = new WriterPosition("log/p1", 2, new Position(3, 1L << 40));
         state.add(serializer.deserialize(serializer.getVersion(), serializer.serialize(position)));
         Check.equal(state.get(0).position(), new Position(3, 1L << 40), "position");
+        Check.that(WriterPositionSerializer.isOurs(2, serializer.serialize(position)), "our states are told apart");
+        DataOutputSerializer unmarked = new DataOutputSerializer(64);
+        unmarked.writeUTF("users/log/p1");
+        unmarked.writeInt(2);
+        unmarked.writeInt(3);
+        unmarked.writeLong(40);
+        Check.equal(serializer.deserialize(1, unmarked.getCopyOfBuffer()).position(), new Position(3, 40), "older states");
+        unmarked.writeByte(0);
+        for (byte[] other : new byte[][] {{}, {1, 2, 3, 4, 5}, unmarked.getCopyOfBuffer()}) {
+            for (int version = 1; version <= 3; version++) {
+                Check.that(!WriterPositionSerializer.isOurs(version, other), "states of others are told apart");
+            }
+        }
         Check.fails(Exception.class, "taken with 2 subtasks of the flinkms sink and cannot be restored with 3",
                 () -> new PartitionOpener(config, new TaskInfoImpl("sink", 128, 0, 3, 0), state));
         PartitionOpener opener = new PartitionOpener(config, new TaskInfoImpl("sink", 128, 1, 2, 0), state);
