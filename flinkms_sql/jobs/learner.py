@@ -168,14 +168,15 @@ def _start(learning: Learning, plan: str, query: str, tables: Mapping[str, Table
             restore=newest.as_uri(),
             sources=_merged(*map(_resolved, (learning.trained_to, start.sources, found.sources))),
             logs=_merged(start.logs, {Path(table).name: at for table, at in found.logs.items()}),
-            apart=found.apart | start.apart.difference(found.sources),
+            apart=frozenset(map(os.path.realpath, found.apart))
+            | start.apart.difference(map(os.path.realpath, found.sources)),
         )
     # The positions hold whatever the state is good for: another query begins with its own state empty.
     lost = start.restore is not None and not Path(urlparse(start.restore).path).exists()
     same = learner.plan == plan or (learner.plan, learner.query) == (BEFORE_PLANS, query)
     if same and not lost:
         return start
-    apart = sorted(name for name, record in tables.items() if record.path in start.apart)
+    apart = sorted(name for name, record in tables.items() if os.path.realpath(record.path or "") in start.apart)
     if apart:
         raise _apart(apart[0], learner.query, version, lost=lost)
     return replace(start, restore=None)
