@@ -37,6 +37,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Change the control database of a deployment that runs, and the password file if there is one."""
+    if arguments.action == "add" and arguments.password_stdin and settings.password_file is None:
+        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, "there is no password file to write the password to",
+                           hint="Name the one of the deployment: flinkms user --password-file FILE add …, or set "
+                                "FLINKMS_PASSWORD_FILE.")
     with closing(Users(control_dsn(settings))) as users:
         match arguments.action:
             case "add":

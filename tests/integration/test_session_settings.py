@@ -143,6 +143,20 @@ def test_statement_timeout_ends_what_the_frontend_does(wire, sets):
     assert outcome(wire.ask(POINT)).tags == ("SELECT 1",)
 
 
+@pytest.mark.parametrize("text", [
+    "SELECT count(*) FROM (SELECT predict('rec', g, 1) FROM generate_series(1, 2000000) g) t",
+    "INSERT INTO rating_events SELECT g, g, 1.0, 'x' FROM generate_series(1, 900000) g",
+    "SELECT predict('rec', g, 1) p FROM generate_series(1, 2000000) g ORDER BY p DESC LIMIT 1",
+])  # fmt: skip
+def test_what_the_engine_did_too_slowly_has_no_effect(wire, running, text):
+    running.streams.events.batches.clear()
+    wire.ask("SET statement_timeout = 20")
+    assert outcome(wire.ask(text)) == Outcome((), "57014", "idle")
+    wire.ask("SET statement_timeout = 0")
+    assert outcome(wire.ask(POINT)).tags == ("SELECT 1",)
+    assert running.streams.events.rows == []
+
+
 def test_a_read_only_session_neither_inserts_nor_deploys(wire):
     wire.ask("SET default_transaction_read_only = on")
     assert outcome(wire.ask("INSERT INTO rating_events VALUES (1, 2, 3, NULL)")).error == "25006"

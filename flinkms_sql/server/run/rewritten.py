@@ -24,7 +24,7 @@ from flinkms_sql.server import relay
 from flinkms_sql.server.context import Context
 from flinkms_sql.server.link import Link
 from flinkms_sql.server.names import Described, Portal
-from flinkms_sql.server.run.evaluation import run_node
+from flinkms_sql.server.run.evaluation import run_node, within_timeout
 from flinkms_sql.types import SqlType
 from udfs.block import Column
 
@@ -126,8 +126,9 @@ async def _step(
         return run_node(context, step.source, portal.values)
     arguments = await _collect(link, step, described, bind)
     registry = context.services.registry
-    scores = predict_columns(step.model, arguments, [one.type for one in step.arguments], step.output, portal.values,
-                             registry, as_of=context.transaction.as_of)  # fmt: skip
+    with within_timeout(context):
+        scores = predict_columns(step.model, arguments, [one.type for one in step.arguments], step.output,
+                                 portal.values, registry, as_of=context.transaction.as_of)  # fmt: skip
     return [*arguments, scores]
 
 
