@@ -26,8 +26,12 @@ SOCKET_PATH_BYTES_MAX = 103
 
 SOCKET_NAME = ".s.PGSQL.5432"
 
-CONNECTIONS_MAX = 200
-"""Backends: one per session that left the model route, and a few of our own. Each costs about 6 MiB when used."""
+OWNER_CONNECTIONS = 17
+"""Backends that only the registry's owner may take: the parts, and commands of the command line. Clients cannot lock it out."""
+
+CONNECTIONS_MAX = 200 + OWNER_CONNECTIONS + 3
+"""Backends: one per session that left the model route (the frontend allows fewer: some are still ending), the owner's, and
+PostgreSQL's 3 for superusers. Each costs about 6 MiB when used."""
 
 
 def bin_dir() -> Path:
@@ -74,7 +78,8 @@ def part(data_dir: Path) -> Part:
     return Part(
         name="postgres",
         command=(str(bin_dir() / "postgres"), "-D", str(home), "-k", str(sockets), "-c", "listen_addresses=",
-                 "-c", f"max_connections={CONNECTIONS_MAX}", "-c", "jit=off",
+                 "-c", f"max_connections={CONNECTIONS_MAX}",
+                 "-c", f"reserved_connections={OWNER_CONNECTIONS}", "-c", "jit=off",
                  "-c", "log_line_prefix=%m [%p] %u "),
         address=str(sockets / SOCKET_NAME),
         ready=lambda pid: _is_ready(home, pid),

@@ -22,10 +22,14 @@ CONNECT_SECONDS_MAX = 10.0
 logger = logging.getLogger(__name__)
 
 
-async def open_link(address: BackendAddress, parameters: Mapping[str, str], client: Client | None) -> Link:
-    """A link that is ready; ``parameters`` are settings of the session. Raises FlinkmsError."""
+async def open_link(address: BackendAddress, parameters: Mapping[str, str], client: Client | None,
+                    ended: Callable[[], None] | None = None) -> Link:  # fmt: skip
+    """A link that is ready; ``parameters`` are settings of the session. Raises FlinkmsError.
+
+    ``ended`` is called once when the link has ended, also when it never was ready.
+    """
     loop = asyncio.get_running_loop()
-    link = Link(address, client)
+    link = Link(address, client, ended)
     try:
         await asyncio.wait_for(_connect(loop, address, lambda: link), CONNECT_SECONDS_MAX)
         # Ours last: a setting that is called like a field of the packet must not choose who we are.

@@ -83,11 +83,12 @@ class Ticket:
 
 
 class Link(asyncio.Protocol):
-    """See the module. ``status`` is that of the transaction, as the server told last."""
+    """See the module. ``status`` is that of the transaction, as the server told last; ``ended`` is called once, at the end."""
 
-    def __init__(self, address: BackendAddress, client: Client | None) -> None:
+    def __init__(self, address: BackendAddress, client: Client | None, ended: Callable[[], None] | None = None) -> None:
         self._login = Login(address)
         self._client = client
+        self._ended = ended
         self.watcher: Watcher | None = None
         self._connection = ClientConnection()
         self._transport: asyncio.Transport | None = None
@@ -289,14 +290,22 @@ class Link(asyncio.Protocol):
 
     def close(self) -> None:
         """Say goodbye; nobody is told."""
-        if self._closing:
+        if not self._end():
             return
-        self._closing = True
         if self._transport is not None and not self._transport.is_closing():
             if self._connection.phase is Phase.READY:
                 self._write(self._connection.send(m.Terminate()))
             self.push()
             self._transport.close()
+
+    def _end(self) -> bool:
+        """Whether it ends now, and has not before."""
+        if self._closing:
+            return False
+        self._closing = True
+        if self._ended is not None:
+            self._ended()
+        return True
 
     def _write(self, data: bytes) -> None:
         if not self._out:
@@ -311,9 +320,8 @@ class Link(asyncio.Protocol):
             self._transport.write(data)
 
     def _lose(self, error: FlinkmsError) -> None:
-        if self._closing:
+        if not self._end():
             return
-        self._closing = True
         if self._transport is not None:
             self._transport.abort()
         for ticket in self._connection.tags():

@@ -51,7 +51,7 @@ class Session(asyncio.Protocol):
         self.connection = ServerConnection(message_bytes_max=shared.settings.message_bytes_max)
         self.outbox = Outbox(self.connection)
         names = Names()
-        self.transaction = Transaction(self, names, shared.services.backend)
+        self.transaction = Transaction(self, names, shared.services.backend, shared.links)
         self.context = Context(outbox=self.outbox, names=names, transaction=self.transaction, interrupts=Interrupts(),
                                services=shared.services, plans=shared.plans)  # fmt: skip
         self.hot = HotPath(self.context, shared.batcher, shared.text_shapes, self._hot_done)

@@ -18,7 +18,10 @@ class FrontendSettings:
     port:              TCP port; 0 takes a free one.
     socket_dir:        directory of a unix socket besides (``.s.PGSQL.<port>``), half the way of TCP; None has none.
     database:          the one database clients see.
-    connections_max:   sessions at one time: each may take a backend of the control database, which has its own limit.
+    connections_max:   sessions at one time, with or without a connection to the control database.
+    links_max:         sessions connected to the control database at one time: fewer than it lets clients have, so that
+                       whoever comes too late is told at once, and why.
+    links_of_user_max: the same of one user, who cannot leave the others none.
     password_file:     lines ``user:verifier`` for SCRAM-SHA-256; None lets every client in.
     tls:               offers TLS to clients that ask for it, and wants it of those of other machines; None does not.
     allow_plaintext:   clients of other machines may come without TLS.
@@ -30,6 +33,8 @@ class FrontendSettings:
     socket_dir: Path | None = None
     database: str = "flinkms"
     connections_max: int = 500
+    links_max: int = 180
+    links_of_user_max: int = 150
     password_file: Path | None = None
     tls: ssl.SSLContext | None = None
     allow_plaintext: bool = False

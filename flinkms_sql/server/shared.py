@@ -21,6 +21,7 @@ from flinkms_sql.server.address import BackendAddress
 from flinkms_sql.server.authentication import Authentication
 from flinkms_sql.server.busypoll import BusyPoll
 from flinkms_sql.server.hotpath import TextShapes
+from flinkms_sql.server.links import Links
 from flinkms_sql.server.services import Services
 from flinkms_sql.server.settings import FrontendSettings
 
@@ -55,6 +56,7 @@ class Shared:
         self.settings = settings
         self.authentication = authentication
         self.server_parameters = server_parameters
+        self.links = Links(settings.links_max, settings.links_of_user_max)
         self.plans = PlanCache()
         self.text_shapes = TextShapes()
         self.batcher = Batcher(services.registry, BusyPoll(asyncio.get_running_loop().call_soon).call_soon)

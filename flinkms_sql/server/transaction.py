@@ -33,6 +33,7 @@ from flinkms_sql.query.statements.statement import (
 from flinkms_sql.server.address import BackendAddress
 from flinkms_sql.server.dialing import open_link
 from flinkms_sql.server.link import Client, Link, Ticket
+from flinkms_sql.server.links import Links
 from flinkms_sql.server.local import Local, transaction_settings
 from flinkms_sql.server.names import Names
 from flinkms_sql.server.parameters import (
@@ -67,11 +68,11 @@ class Transaction:
     ``unrenderable``: types whose text the session wants other than we write it, and the settings that say so.
     """
 
-    __slots__ = ("_address", "_client", "_known", "_names", "_sets", "_touched", "_user", "hidden", "implicit", "link", "local",
+    __slots__ = ("_address", "_client", "_known", "_links", "_names", "_sets", "_touched", "_user", "hidden", "implicit", "link", "local",
                  "pending", "role", "stale", "status", "unrenderable")  # fmt: skip
 
-    def __init__(self, client: Client, names: Names, address: BackendAddress | None) -> None:
-        self._client, self._names, self._address = client, names, address
+    def __init__(self, client: Client, names: Names, address: BackendAddress | None, links: Links) -> None:
+        self._client, self._names, self._address, self._links = client, names, address, links
         self._user = ""
         self.local = Local({}, {})
         self.link: Link | None = None
@@ -244,7 +245,8 @@ class Transaction:
             raise FlinkmsError(errors.CONNECTION_FAILURE, "there is no control database to run this statement")
         if self.status == "failed":
             raise aborted()
-        link = await open_link(self._address, {**self.local.settings_before(), **FORCED}, self._client)
+        ended = self._links.take(self._user)
+        link = await open_link(self._address, {**self.local.settings_before(), **FORCED}, self._client, ended)
         try:
             await self._hand_over(link)
         except BaseException:

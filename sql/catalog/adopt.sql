@@ -11,6 +11,10 @@ BEGIN
     IF to_regrole('flinkms_owner') IS NULL THEN
         CREATE ROLE flinkms_owner LOGIN CREATEROLE;
     END IF;
+    -- Clients may take all other connections, not these.
+    IF NOT pg_has_role('flinkms_owner', 'pg_use_reserved_connections', 'USAGE') THEN
+        GRANT pg_use_reserved_connections TO flinkms_owner;
+    END IF;
     IF to_regrole('flinkms') IS NOT NULL THEN
         ALTER ROLE flinkms NOSUPERUSER NOCREATEDB NOCREATEROLE;
         GRANT flinkms TO flinkms_owner WITH ADMIN TRUE, INHERIT TRUE, SET TRUE;

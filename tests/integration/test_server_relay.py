@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import asyncpg
@@ -235,6 +235,23 @@ def test_clients_with_passwords_and_tls(address, tmp_path):
             psycopg.connect(f"{dsn} password=wrong")
         with pytest.raises(psycopg.OperationalError, match="no password supplied"):
             psycopg.connect(f"{dsn} passfile=/dev/null")
+
+
+def test_sessions_that_use_the_control_database_are_bounded(address):
+    with serving(address, links_max=2) as served, ExitStack() as held:
+        one, two, three = [held.enter_context(closing(psycopg.connect(served.dsn, autocommit=True))) for _ in range(3)]
+        reads = "SELECT count(*) FROM movies"
+        for session in (one, two):
+            session.execute(reads)
+        with pytest.raises(psycopg.errors.TooManyConnections, match="too many sessions use the control database"):
+            three.execute(reads)
+        assert three.execute("SELECT predict('rec', 1, 1)").rowcount == 1
+        one.close()
+        two.execute(reads)  # by then the frontend has seen the first one leave
+        three.execute(reads)
+        with pytest.raises(psycopg.OperationalError):
+            three.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        held.enter_context(closing(psycopg.connect(served.dsn, autocommit=True))).execute(reads)
 
 
 def test_the_control_database_may_ask_for_a_password(address, directory):

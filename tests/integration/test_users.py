@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psycopg
@@ -15,6 +15,7 @@ from flinkms_sql.catalog.records import Column
 from flinkms_sql.catalog.users import Users, adopt
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.runtime import postgres
+from flinkms_sql.server.settings import FrontendSettings
 from flinkms_sql.types import SqlType
 from tests.running import running_postgres
 
@@ -185,3 +186,22 @@ def test_nothing_a_client_has_made_is_run_by_the_owner(data_dir: Path) -> None:
         store.begin_version("m", directory="d", options={})
         store.drop_models(["m"])
         store.drop_tables(["ev"])
+
+
+def test_clients_cannot_take_the_owners_connections(data_dir: Path) -> None:
+    migrated(data_dir)
+    with ExitStack() as held:
+        with pytest.raises(psycopg.OperationalError, match="remaining connection slots"):
+            for _ in range(postgres.CONNECTIONS_MAX):
+                held.enter_context(connect(data_dir, "flinkms"))
+        with closing(PostgresStore(postgres.dsn(data_dir))) as store:
+            store.create_table(name="ev", kind="stream", columns=COLUMNS, options={}, definition="", path="p")
+            store.drop_tables(["ev"])
+
+
+def test_the_frontend_lets_fewer_sessions_connect_than_the_server(data_dir: Path) -> None:
+    with connect(data_dir, postgres.SUPERUSER) as superuser:
+        names = ("max_connections", "reserved_connections", "superuser_reserved_connections")
+        most, owners, superusers = (int(superuser.execute("SELECT current_setting(%s)", (name,)).fetchone()[0]) for name in names)
+    settings = FrontendSettings()
+    assert settings.links_of_user_max < settings.links_max < most - owners - superusers
