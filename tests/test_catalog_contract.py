@@ -20,9 +20,6 @@ from flinkms_sql.catalog.memory import MemoryStore
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.catalog.records import (
     Column,
-    Learner,
-    LearnerStart,
-    Learning,
     LoadFailure,
     Metric,
     NewJob,
@@ -77,9 +74,9 @@ def table(store: Store, name: str = "ratings") -> None:
 
 
 def publish(store: Store, name: str = "rec") -> int:
-    version = store.begin_version(name, directory="/warehouse/models/rec", options={"factors": "32"}).version
-    store.publish_version(name, version, OUTCOME)
-    return version
+    version = store.begin_version(name, directory="/warehouse/models/rec", options={"factors": "32"})
+    store.publish_version(version, OUTCOME)
+    return version.version
 
 
 def job(store: Store, **given: object) -> int:
@@ -126,8 +123,7 @@ def test_unknown_names_are_42704(store: Store) -> None:
     at = store.versions("rec")[0].published_at
     for call in (lambda: store.drop_models(["no"]), lambda: store.versions("no"),
                  lambda: store.begin_version("no", directory="/x", options={}), lambda: store.version("rec", 9),
-                 lambda: store.publish_version("no", 1, OUTCOME), lambda: store.publish_version("rec", 9, OUTCOME),
-                 lambda: store.fail_version("rec", 9, "x"), lambda: store.set_alias("rec", "canary", 9),
+                 lambda: store.set_alias("rec", "canary", 9),
                  lambda: store.rollback("no"), lambda: store.drop_alias("rec", "canary"), lambda: store.job(99),
                  lambda: store.version_as_of("no", at), lambda: store.set_desired(99, "canceled"),
                  lambda: store.version_as_of("rec", at, alias="canary"), lambda: store.metrics("no"),
@@ -157,21 +153,21 @@ def test_a_version_is_seen_only_once_it_is_published(store: Store) -> None:
     store.begin_version("rec", directory="/m", options={})
     with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
         store.snapshot().by_alias("rec")
-    store.publish_version("rec", 1, OUTCOME)
+    store.publish_version(store.version("rec", 1), OUTCOME)
     assert store.snapshot().by_alias("rec").version == 1
     assert [change.version for change in store.snapshot().history["rec", "live"]] == [1]
     with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
-        store.publish_version("rec", 1, OUTCOME)
+        store.publish_version(store.version("rec", 1), OUTCOME)
 
 
 def test_a_failed_version_leaves_the_live_one(store: Store) -> None:
     model(store)
     publish(store)
     store.begin_version("rec", directory="/m", options={})
-    store.fail_version("rec", 2, "loss is NaN in iteration 3")
+    store.fail_version(store.version("rec", 2), "loss is NaN in iteration 3")
     assert store.snapshot().by_alias("rec").version == 1
     assert store.version("rec", 2).error == "loss is NaN in iteration 3"
-    for call in (lambda: store.set_alias("rec", "live", 2), lambda: store.fail_version("rec", 2, "again")):
+    for call in (lambda: store.set_alias("rec", "live", 2), lambda: store.fail_version(store.version("rec", 2), "again")):
         with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
             call()
 
@@ -226,13 +222,13 @@ def test_aliases_come_and_go_but_live_stays(store: Store) -> None:
     publish(store)
     store.set_alias("rec", "canary", 1)
     with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
-        store.retire_version("rec", 1)
+        store.retire_version(store.version("rec", 1))
     store.drop_alias("rec", "canary")
     assert store.snapshot().history["rec", "canary"][0].valid_to is not None
     with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
         store.drop_alias("rec", "live")
     publish(store)
-    store.retire_version("rec", 1)
+    store.retire_version(store.version("rec", 1))
     assert ("rec", 1) not in store.snapshot().versions
 
 
@@ -324,49 +320,24 @@ def test_a_model_has_one_standing_learner(store: Store) -> None:
     assert store.job(third).state == "canceled"
 
 
-def test_what_a_version_has_learned_is_recorded_with_it(store: Store) -> None:
-    model(store)
-    publish(store)
-    assert store.learning("rec", 1) == Learning()
-    ends = {"/w/streams/s": {"frontend-0": (2, 4096), "job-3-0": (1, 0)}}
-    store.record_training("rec", 1, ends)
-    first = Learner(job=3, flink_job_id="f00", query="SELECT 1", plan="ab", start=LearnerStart(sources=ends))
-    store.record_learner("rec", 1, first)
-    assert store.learning("rec", 1) == Learning(trained_to=ends, learner=first)
-    second = Learner(job=4, flink_job_id="f01", query="SELECT 2", plan="cd", start=LearnerStart(
-        sources={"/w/streams/s": {"frontend-0": (2, 9000, 17)}}, logs={"users": {"p0": (3, 88)}}, restore="file:/chk-3",
-        apart=frozenset({"/w/streams/s"})))
-    store.record_learner("rec", 1, second)
-    assert store.learning("rec", 1) == Learning(trained_to=ends, learner=second)
-    publish(store)
-    assert store.learning("rec", 2) == Learning()
-    with refused(errors.UNDEFINED_OBJECT):
-        store.learning("rec", 3)
-    store.drop_models(["rec"])
-    model(store)
-    publish(store)
-    assert store.learning("rec", 1) == Learning()
-
-
 def test_a_version_that_is_complete_is_not_live_until_it_goes_live(store: Store) -> None:
     model(store)
     publish(store)
     for _ in range(2):
-        number = store.begin_version("rec", directory="/m", options={}).version
-        store.complete_version("rec", number, OUTCOME)
+        store.complete_version(store.begin_version("rec", directory="/m", options={}), OUTCOME)
     assert store.snapshot().by_alias("rec").version == 1
     assert store.snapshot().by_number("rec", 2).outcome == OUTCOME
-    assert store.go_live("rec", 3)
-    assert not store.go_live("rec", 3)
-    assert not store.go_live("rec", 2), "a newer one is live"
+    assert store.go_live(store.version("rec", 3))
+    assert not store.go_live(store.version("rec", 3))
+    assert not store.go_live(store.version("rec", 2)), "a newer one is live"
     assert store.rollback("rec") == 1
-    assert not store.go_live("rec", 3), "it was rolled back"
+    assert not store.go_live(store.version("rec", 3)), "it was rolled back"
     assert [change.version for change in store.snapshot().history["rec", "live"]] == [1, 3, 1]
     with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
-        store.complete_version("rec", 3, OUTCOME)
+        store.complete_version(store.version("rec", 3), OUTCOME)
     store.begin_version("rec", directory="/m", options={})
     with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
-        store.go_live("rec", 4)
+        store.go_live(store.version("rec", 4))
 
 
 def test_whatever_a_job_says_and_ends_with_can_be_recorded(store: Store) -> None:
@@ -437,14 +408,11 @@ def test_metrics_are_kept_in_order(store: Store) -> None:
     publish(store)
     first = Metric(model="rec", version=1, metric="rmse", value=0.9, row_count=100, unknown_rows=3, failed_rows=0)
     second = Metric(model="rec", version=1, metric="rmse", value=0.8, row_count=50, unknown_rows=0, failed_rows=1)
-    store.record_metrics([first])
-    store.record_metrics([second])
+    store.record_metrics(store.version("rec", 1), [first])
+    store.record_metrics(store.version("rec", 1), [second])
     found = store.metrics("rec")
     assert [metric.measured for metric in found] == [first, second]
     assert found[0].measured_at <= found[1].measured_at
-    with refused(errors.UNDEFINED_OBJECT):
-        store.record_metrics([Metric(model="no", version=1, metric="rmse", value=1.0, row_count=1, unknown_rows=0,
-                                     failed_rows=0)])
 
 
 def test_a_change_is_told_of_and_only_once(store: Store) -> None:

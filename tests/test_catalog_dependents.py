@@ -92,7 +92,7 @@ def test_a_standing_job_is_told_what_to_end_when_its_model_is_dropped(store: Sto
     store.claim_job()
     for flink_job_id, by in (("f00", standing.id), ("f01", standing.id), ("f02", standing.id + 7)):
         publish(store)
-        store.record_learner("rec", len(store.versions("rec")), Learner(
+        store.record_learner(store.versions("rec")[-1], Learner(
             job=by, flink_job_id=flink_job_id, query="SELECT 1", plan="ab", start=LearnerStart()))
     store.drop_models(["rec"])
     assert store.job(standing.id).desired == "canceled"

@@ -21,8 +21,8 @@ def test_what_is_dropped_failed_or_retired_is_left_over(store: Store) -> None:
         publish(store)
     store.begin_version("rec", directory="/warehouse/models/rec", options={})
     assert store.leftovers() == []
-    store.fail_version("rec", 4, "no rows")
-    store.retire_version("rec", 1)
+    store.fail_version(store.version("rec", 4), "no rows")
+    store.retire_version(store.version("rec", 1))
     assert store.snapshot().retired == {("rec", 1)}
     assert {left.path for left in store.leftovers()} == {"/warehouse/models/rec/v4", "/warehouse/models/rec/v1"}
     for name in ("ratings", "own", "file"):
@@ -55,7 +55,8 @@ def test_ended_jobs_are_forgotten_but_for_the_newest_and_what_is_needed(store: S
     other = [store.enqueue_job(NewJob(kind="evaluate", statement="", query="")).id for _ in range(5)]
     for number in (training, learning, *other[:4]):
         store.finish_job(number, "finished")
-    store.record_learner("rec", 1, Learner(job=training, flink_job_id="a" * 32, query="", plan="", start=LearnerStart()))
+    store.record_learner(store.version("rec", 1), Learner(job=training, flink_job_id="a" * 32, query="", plan="",
+                                                         start=LearnerStart()))
     assert store.trim_jobs(2) == 2
     assert [found.id for found in store.jobs()] == [training, learning, *other[2:]]
     store.drop_models(["rec"])
@@ -71,9 +72,9 @@ def test_checkpoints_in_use_are_those_of_jobs_that_go_on_and_of_learners(store: 
     store.update_job(going, flink_job_id="going", options={"restore": "file:/c/old"})
     store.update_job(ended, flink_job_id="ended")
     store.finish_job(ended, "failed")
-    store.record_learner("rec", 1, Learner(job=None, flink_job_id="learner", query="", plan="",
+    store.record_learner(store.version("rec", 1), Learner(job=None, flink_job_id="learner", query="", plan="",
                                            start=LearnerStart(restore="file:/c/start")))
     assert store.checkpoints_in_use() == {"going", "file:/c/old", "learner", "file:/c/start"}
     publish(store)
-    store.retire_version("rec", 1)
+    store.retire_version(store.version("rec", 1))
     assert store.checkpoints_in_use() == {"going", "file:/c/old"}

@@ -17,6 +17,7 @@ from flinkms_sql.deploy.events import Done, Event, Notice, Rows
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.deploy.script import applying, plan_script
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.train import trained_version
 from flinkms_sql.places import Places
 from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.plan import DeployPlan
@@ -52,7 +53,7 @@ class Runner:
                 self.store.update_job(job.id, state="running")
             else:
                 if job.kind == "train":
-                    self.store.publish_version(job.model, job.version, OUTCOME)
+                    self.store.publish_version(self.store.version(job.model, job.version), OUTCOME)
                 self.store.finish_job(job.id, "finished", result=self.result)
         for job in self.store.jobs(states=("starting", "running", "restarting")):
             if job.desired == "canceled":
@@ -260,6 +261,27 @@ def test_rows_do_not_go_in_circles_by_jobs_that_ended(deployer: Deployer, runner
     assert "job 1 hands them on" in (refused(deployer, "INSERT INTO a SELECT * FROM b").detail or "")
     execute(deployer, "STOP JOB 1")
     assert execute(deployer, "INSERT INTO a SELECT * FROM b")[-1].tag == "START JOB"
+
+
+def test_a_training_is_for_its_own_version_only(deployer: Deployer) -> None:
+    store = deployer.store
+    for line in TABLES.strip().splitlines():
+        execute(deployer, line)
+    running = []
+    for _ in range(2):
+        running.append(deployer.execute(analyze(MODEL, catalog_of(store.snapshot())).statement, MODEL))
+        next(running[-1])
+        last = store.jobs()[-1]
+        assert trained_version(last, store) == store.version("rec", 1)
+        store.drop_models(["rec"], cascade=True)
+    running.append(deployer.execute(analyze(MODEL, catalog_of(store.snapshot())).statement, MODEL))
+    next(running[-1])
+    first, second, third = store.jobs()
+    for former in (first, second):
+        with pytest.raises(FlinkmsError, match="version 1 .* was dropped") as raised:
+            trained_version(former, store)
+        assert raised.value.sqlstate == errors.UNDEFINED_OBJECT
+    assert trained_version(third, store) == store.version("rec", 1)
 
 
 def test_metrics_over_no_rows_have_no_value(deployer: Deployer, runner: Runner) -> None:

@@ -69,9 +69,9 @@ class World:
         path.mkdir(parents=True)
         write_version(path, Version(algorithm="als", options={}, input_types=(), tables=(), partitions=1), no_sync)
         if live:
-            self.store.publish_version(name, begun.version, OUTCOME)
+            self.store.publish_version(begun, OUTCOME)
         else:
-            self.store.complete_version(name, begun.version, OUTCOME)
+            self.store.complete_version(begun, OUTCOME)
         return path
 
     def states(self, name: str = "rec") -> dict[int, str]:
@@ -147,7 +147,7 @@ def test_the_files_of_a_failed_version_go(world: World) -> None:
     Path(begun.path).mkdir(parents=True)
     world.after(1e6)
     assert Path(begun.path).exists(), "it is in training"
-    world.store.fail_version("rec", 1, "no rows")
+    world.store.fail_version(world.store.version("rec", 1), "no rows")
     world.after(KEEP_S)
     assert not Path(begun.path).exists()
     assert world.states() == {1: "failed"}
@@ -246,7 +246,7 @@ def test_checkpoints_that_nobody_will_restore_go(world: World) -> None:
     world.store.update_job(ended, state="running", flink_job_id=ids["ended"])
     world.store.finish_job(ended, "finished")
     restored = (world.path / "checkpoints" / ids["restored"] / "chk-3").as_uri()
-    world.store.record_learner("rec", 1, Learner(job=None, flink_job_id=ids["learner"], query="", plan="",
+    world.store.record_learner(world.store.version("rec", 1), Learner(job=None, flink_job_id=ids["learner"], query="", plan="",
                                                  start=LearnerStart(restore=restored)))
     assert world.after(KEEP_S - 1) == []
     world.after(1)

@@ -22,23 +22,23 @@ class MemoryLifetimes:
     _learning: dict[tuple[str, int], records.Learning]
     _jobs: dict[int, records.JobRecord]
     _left: dict[str, Leftover]
-    version: Callable[[str, int], records.VersionRecord]
+    _this: Callable[[records.VersionRecord], records.VersionRecord]
 
-    def learning(self, model: str, version: int) -> records.Learning:
+    def learning(self, version: records.VersionRecord) -> records.Learning:
         """See Store."""
         with self._changed:
-            self.version(model, version)
-            return self._learning.get((model, version), records.Learning())
+            self._this(version)
+            return self._learning.get((version.model, version.version), records.Learning())
 
-    def record_training(self, model: str, version: int, trained_to: records.Positions) -> None:
+    def record_training(self, version: records.VersionRecord, trained_to: records.Positions) -> None:
         """See Store."""
         with self._changed:
-            self._learning[model, version] = replace(self.learning(model, version), trained_to=trained_to)
+            self._learning[version.model, version.version] = replace(self.learning(version), trained_to=trained_to)
 
-    def record_learner(self, model: str, version: int, learner: records.Learner) -> None:
+    def record_learner(self, version: records.VersionRecord, learner: records.Learner) -> None:
         """See Store."""
         with self._changed:
-            self._learning[model, version] = replace(self.learning(model, version), learner=learner)
+            self._learning[version.model, version.version] = replace(self.learning(version), learner=learner)
 
     def _hand_over_learners(self, model: str) -> None:
         for job in [job for job in self._jobs.values() if job.kind == "learn" and job.state not in records.ENDED]:

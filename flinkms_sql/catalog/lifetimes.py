@@ -15,6 +15,9 @@ from flinkms_sql.catalog.connection import Database
 
 _LIFETIMES = sqlfiles.queries("catalog/lifetimes")
 
+VERSION_PATH = "path"
+"""Option of a training: the path of the version that it trains. Its model's name and number can be another's meanwhile."""
+
 LEARNERS = "learners"
 """Option of a standing job whose model was dropped: the Flink jobs that taught its versions. What is said of a model is
 forgotten with it, but they have to be ended."""

@@ -20,6 +20,7 @@ from flinkms_sql.catalog.dependents import Removal, refuse_dependents, removal
 from flinkms_sql.catalog.leaving import MemoryLifetimes
 from flinkms_sql.catalog.lifetimes import Leftover
 from flinkms_sql.catalog.records import LIVE
+from flinkms_sql.catalog.retirement import dropped
 from flinkms_sql.catalog.storable import storable
 from flinkms_sql.catalog.subjects import Subjects
 from flinkms_sql.catalog.watch import CHANNELS, Channel, Watch
@@ -137,48 +138,50 @@ class MemoryStore(MemoryLifetimes):
                 outcome=None, error=None, created_at=self._now(), published_at=None)
             return self._versions[model, number]
 
-    def publish_version(self, model: str, version: int, outcome: records.TrainingOutcome, *, alias: str = LIVE,
+    def publish_version(self, version: records.VersionRecord, outcome: records.TrainingOutcome, *, alias: str = LIVE,
                         reason: str = "trained") -> records.VersionRecord:
         """See Store."""
         with self._change("catalog"):
-            found = self._in_state(model, version, "training")
+            found = self._this(version, "training")
             ready = replace(found, state="ready", outcome=outcome, published_at=self._now())
-            self._versions[model, version] = ready
-            self._move_alias(model, alias, version, reason)
+            self._versions[version.model, version.version] = ready
+            self._move_alias(version.model, alias, version.version, reason)
             return ready
 
-    def complete_version(self, model: str, version: int, outcome: records.TrainingOutcome) -> records.VersionRecord:
+    def complete_version(self, version: records.VersionRecord, outcome: records.TrainingOutcome) -> records.VersionRecord:
         """See Store."""
         with self._change("catalog"):
-            found = self._in_state(model, version, "training")
-            self._versions[model, version] = replace(found, state="ready", outcome=outcome, published_at=self._now())
-            return self._versions[model, version]
+            found = self._this(version, "training")
+            self._versions[version.model, version.version] = replace(found, state="ready", outcome=outcome, published_at=self._now())
+            return self._versions[version.model, version.version]
 
-    def go_live(self, model: str, version: int, *, reason: str = "trained") -> bool:
+    def go_live(self, version: records.VersionRecord, *, reason: str = "trained") -> bool:
         """See Store."""
         with self._changed:
-            self._in_state(model, version, "ready")
+            self._this(version, "ready")
+            model, number = version.model, version.version
             history = self._history.get((model, LIVE), ())
-            if not records.goes_live(model, version, self._aliases.get((model, LIVE)), history):
+            if not records.goes_live(model, number, self._aliases.get((model, LIVE)), history):
                 return False
-            self.set_alias(model, LIVE, version, reason=reason)
+            self.set_alias(model, LIVE, number, reason=reason)
             return True
 
-    def fail_version(self, model: str, version: int, error: str) -> None:
+    def fail_version(self, version: records.VersionRecord, error: str) -> None:
         """See Store."""
         with self._change("catalog"):
-            found = self._in_state(model, version, "training")
-            self._versions[model, version] = replace(found, state="failed", error=error)
+            found = self._this(version, "training")
+            self._versions[version.model, version.version] = replace(found, state="failed", error=error)
             self._leave_versions([found])
 
-    def retire_version(self, model: str, version: int) -> None:
+    def retire_version(self, version: records.VersionRecord) -> None:
         """See Store."""
         with self._change("catalog"):
-            found = self._in_state(model, version, "ready")
-            named = sorted(alias for (name, alias), held in self._aliases.items() if (name, held) == (model, version))
+            found = self._this(version, "ready")
+            key = (version.model, version.version)
+            named = sorted(alias for (name, alias), held in self._aliases.items() if (name, held) == key)
             if named:
-                raise records.still_named(model, version, named)
-            self._versions[model, version] = replace(found, state="retired")
+                raise records.still_named(*key, named)
+            self._versions[key] = replace(found, state="retired")
             self._leave_versions([found])
 
     def set_alias(self, model: str, alias: str, version: int, *, reason: str = "promoted") -> None:
@@ -307,11 +310,10 @@ class MemoryStore(MemoryLifetimes):
             return [job for job in self._jobs.values()
                     if (not states or job.state in states) and (model is None or job.model == model)]
 
-    def record_metrics(self, metrics: Sequence[records.Metric]) -> None:
+    def record_metrics(self, version: records.VersionRecord, metrics: Sequence[records.Metric]) -> None:
         """See Store."""
         with self._changed:
-            for metric in metrics:
-                self._check_model(metric.model)
+            self._this(version)
             at = self._now()
             self._metrics += [records.MetricRecord(measured=metric, measured_at=at) for metric in metrics]
 
@@ -351,6 +353,12 @@ class MemoryStore(MemoryLifetimes):
     def _check_model(self, model: str) -> None:
         if model not in self._models:
             raise records.unknown("model", model)
+
+    def _this(self, version: records.VersionRecord, needed: records.VersionState | None = None) -> records.VersionRecord:
+        found = self._versions.get((version.model, version.version))
+        if found is None or found.path != version.path:
+            raise dropped(version.model, version.version)
+        return found if needed is None else self._in_state(found.model, found.version, needed)
 
     def _in_state(self, model: str, version: int, needed: records.VersionState) -> records.VersionRecord:
         found = self.version(model, version)

@@ -23,6 +23,7 @@ from flinkms_sql.catalog.dependents import Removal, refuse_dependents
 from flinkms_sql.catalog.lifetimes import PostgresLifetimes
 from flinkms_sql.catalog.records import LIVE
 from flinkms_sql.catalog.removing import check_tables, removal_of, remove
+from flinkms_sql.catalog.retirement import dropped
 from flinkms_sql.catalog.watch import Channel, Listener, Watch
 from flinkms_sql.errors import FlinkmsError
 
@@ -134,69 +135,62 @@ class PostgresStore(PostgresLifetimes):
             parameters = {"model": model, "directory": directory, "options": Jsonb(dict(options))}
             return rows.version(connection.execute(_MODELS["begin_version"], parameters).fetchone())
 
-    def publish_version(self, model: str, version: int, outcome: records.TrainingOutcome, *, alias: str = LIVE,
+    def publish_version(self, version: records.VersionRecord, outcome: records.TrainingOutcome, *, alias: str = LIVE,
                         reason: str = "trained") -> records.VersionRecord:
         """See Store."""
-        key = {"model": model, "version": version}
         with self._database.change() as (connection, at):
-            _check_state(connection, model, version, "training")
-            row = connection.execute(_MODELS["publish"], key | rows.outcome_parameters(outcome)).fetchone()
-            _move_alias(connection, model, alias, version, at, reason)
+            row = connection.execute(_MODELS["publish"], _this(connection, version, "training")
+                                     | rows.outcome_parameters(outcome)).fetchone()
+            _move_alias(connection, version.model, alias, version.version, at, reason)
         return rows.version(row)
 
-    def complete_version(self, model: str, version: int, outcome: records.TrainingOutcome) -> records.VersionRecord:
+    def complete_version(self, version: records.VersionRecord, outcome: records.TrainingOutcome) -> records.VersionRecord:
         """See Store."""
-        key = {"model": model, "version": version}
         with self._database.change() as (connection, _):
-            _check_state(connection, model, version, "training")
-            return rows.version(connection.execute(_MODELS["publish"], key | rows.outcome_parameters(outcome)).fetchone())
+            return rows.version(connection.execute(_MODELS["publish"], _this(connection, version, "training")
+                                                   | rows.outcome_parameters(outcome)).fetchone())
 
-    def go_live(self, model: str, version: int, *, reason: str = "trained") -> bool:
+    def go_live(self, version: records.VersionRecord, *, reason: str = "trained") -> bool:
         """See Store."""
+        model, number = version.model, version.version
         with self._database.change() as (connection, at):
-            _check_state(connection, model, version, "ready")
+            _this(connection, version, "ready")
             live = connection.execute(_MODELS["get_alias"], {"model": model, "alias": LIVE}).fetchone()
-            if not records.goes_live(model, version, live and live["version"], _history(connection, model, LIVE)):
+            if not records.goes_live(model, number, live and live["version"], _history(connection, model, LIVE)):
                 return False
-            _move_alias(connection, model, LIVE, version, at, reason)
+            _move_alias(connection, model, LIVE, number, at, reason)
         return True
 
-    def fail_version(self, model: str, version: int, error: str) -> None:
+    def fail_version(self, version: records.VersionRecord, error: str) -> None:
         """See Store."""
         with self._database.change() as (connection, _):
-            _check_state(connection, model, version, "training")
-            connection.execute(_MODELS["set_version_state"],
-                               {"model": model, "version": version, "state": "failed", "error": error})
+            key = _this(connection, version, "training")
+            connection.execute(_MODELS["set_version_state"], key | {"state": "failed", "error": error})
 
-    def retire_version(self, model: str, version: int) -> None:
+    def retire_version(self, version: records.VersionRecord) -> None:
         """See Store."""
-        key = {"model": model, "version": version}
         with self._database.change() as (connection, _):
-            _check_state(connection, model, version, "ready")
+            key = _this(connection, version, "ready")
             named = [row["alias"] for row in connection.execute(_MODELS["aliases_of_version"], key)]
             if named:
-                raise records.still_named(model, version, named)
+                raise records.still_named(version.model, version.version, named)
             connection.execute(_MODELS["set_version_state"], key | {"state": "retired", "error": None})
 
-    def learning(self, model: str, version: int) -> records.Learning:
+    def learning(self, version: records.VersionRecord) -> records.Learning:
         """See Store."""
         with self._database.transaction() as connection:
-            _version(connection, model, version)
-            return rows.learning(connection.execute(_LEARNING["get"], {"model": model, "version": version}).fetchone())
+            return rows.learning(connection.execute(_LEARNING["get"], _this(connection, version)).fetchone())
 
-    def record_training(self, model: str, version: int, trained_to: records.Positions) -> None:
+    def record_training(self, version: records.VersionRecord, trained_to: records.Positions) -> None:
         """See Store."""
         with self._database.transaction() as connection:
-            _version(connection, model, version)
-            connection.execute(_LEARNING["record_training"], {"model": model, "version": version,
-                                                              "trained_to": Jsonb(rows.positions_json(trained_to))})
+            connection.execute(_LEARNING["record_training"], _this(connection, version)
+                               | {"trained_to": Jsonb(rows.positions_json(trained_to))})
 
-    def record_learner(self, model: str, version: int, learner: records.Learner) -> None:
+    def record_learner(self, version: records.VersionRecord, learner: records.Learner) -> None:
         """See Store."""
         with self._database.transaction() as connection:
-            _version(connection, model, version)
-            connection.execute(_LEARNING["record_learner"],
-                               {"model": model, "version": version, **rows.learner_parameters(learner)})
+            connection.execute(_LEARNING["record_learner"], _this(connection, version) | rows.learner_parameters(learner))
 
     def set_alias(self, model: str, alias: str, version: int, *, reason: str = "promoted") -> None:
         """See Store."""
@@ -300,11 +294,11 @@ class PostgresStore(PostgresLifetimes):
             found = connection.execute(_JOBS["list"], {"states": list(states), "model": model})
             return [rows.job(row) for row in found]
 
-    def record_metrics(self, metrics: Sequence[records.Metric]) -> None:
+    def record_metrics(self, version: records.VersionRecord, metrics: Sequence[records.Metric]) -> None:
         """See Store."""
         with self._database.transaction() as connection:
+            _this(connection, version)
             for metric in metrics:
-                _check_model(connection, metric.model)
                 connection.execute(_MODELS["insert_metric"], rows.metric_parameters(metric))
 
     def metrics(self, model: str) -> list[records.MetricRecord]:
@@ -361,6 +355,18 @@ def _version(connection: Connection, model: str, version: int) -> records.Versio
     if row is None:
         raise records.unknown("version", str(version), model)
     return rows.version(row)
+
+
+def _this(connection: Connection, version: records.VersionRecord,
+          needed: records.VersionState | None = None) -> dict[str, Any]:
+    """The key of a version that a caller holds, which stays until the transaction ends. Raises 42704 and 55000."""
+    key = {"model": version.model, "version": version.version}
+    row = connection.execute(_MODELS["hold_version"], key | {"path": version.path}).fetchone()
+    if row is None:
+        raise dropped(version.model, version.version)
+    if needed not in (None, row["state"]):
+        raise records.wrong_state(version.model, version.version, row["state"], needed)
+    return key
 
 
 def _check_state(connection: Connection, model: str, version: int, needed: records.VersionState) -> None:

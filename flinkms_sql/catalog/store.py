@@ -2,6 +2,9 @@
 
 Unknown names raise FlinkmsError 42704, taken ones 42710, operations at the wrong moment 55000; a lost connection is
 08006 and leaves nothing half done: every operation is one transaction. Stores may be shared between threads.
+
+What a process does over time to a version takes the record it holds, not a name and number: those of a model that was
+dropped can be another's. A version is the one that has the path of the record; when that is gone, 42704.
 """
 
 from __future__ import annotations
@@ -77,32 +80,32 @@ class Store(Lifetimes, Protocol):
     def begin_version(self, model: str, *, directory: str, options: Mapping[str, str]) -> VersionRecord:
         """Take the next version number; state training, path ``<directory>/v<number>``."""
 
-    def publish_version(self, model: str, version: int, outcome: TrainingOutcome, *, alias: str = LIVE,
+    def publish_version(self, version: VersionRecord, outcome: TrainingOutcome, *, alias: str = LIVE,
                         reason: str = "trained") -> VersionRecord:
         """training -> ready, and the alias to it, in one transaction."""
 
-    def complete_version(self, model: str, version: int, outcome: TrainingOutcome) -> VersionRecord:
+    def complete_version(self, version: VersionRecord, outcome: TrainingOutcome) -> VersionRecord:
         """training -> ready, and no alias: it can be asked by number, and goes live later."""
 
-    def go_live(self, model: str, version: int, *, reason: str = "trained") -> bool:
+    def go_live(self, version: VersionRecord, *, reason: str = "trained") -> bool:
         """Let the alias live name a version that was trained, unless a newer one is live or it was live before.
 
         Whether the alias moved now. Raises 55000 when the version is not ready.
         """
 
-    def fail_version(self, model: str, version: int, error: str) -> None:
+    def fail_version(self, version: VersionRecord, error: str) -> None:
         """training -> failed; aliases stay where they are."""
 
-    def retire_version(self, model: str, version: int) -> None:
+    def retire_version(self, version: VersionRecord) -> None:
         """ready -> retired, so that its files may be deleted. Raises 55000 while an alias names it."""
 
-    def learning(self, model: str, version: int) -> Learning:
-        """What a version knows of streams. Raises 42704 when there is no such version."""
+    def learning(self, version: VersionRecord) -> Learning:
+        """What a version knows of streams."""
 
-    def record_training(self, model: str, version: int, trained_to: Positions) -> None:
+    def record_training(self, version: VersionRecord, trained_to: Positions) -> None:
         """Record up to where the training of a version reads streams, before it does."""
 
-    def record_learner(self, model: str, version: int, learner: Learner) -> None:
+    def record_learner(self, version: VersionRecord, learner: Learner) -> None:
         """Record which Flink job is about to teach a version, and where it starts, in place of the one before."""
 
     def set_alias(self, model: str, alias: str, version: int, *, reason: str = "promoted") -> None:
@@ -154,8 +157,8 @@ class Store(Lifetimes, Protocol):
     def jobs(self, *, states: Sequence[JobState] = (), model: str | None = None) -> list[JobRecord]:
         """Jobs in any of the states (none given: all), of one model or of all, oldest first."""
 
-    def record_metrics(self, metrics: Sequence[Metric]) -> None:
-        """Add measurements, all at this moment."""
+    def record_metrics(self, version: VersionRecord, metrics: Sequence[Metric]) -> None:
+        """Add measurements of a version, all at this moment."""
 
     def metrics(self, model: str) -> list[MetricRecord]:
         """Measurements of a model, oldest first."""

@@ -81,10 +81,10 @@ def publish_random(store: Store, warehouse: Path, name: str, algorithm: str, siz
         _write(Path(version.path), record, model, size, advance)
         verify_loads(Path(version.path))
     except Exception as error:
-        store.fail_version(name, version.version, str(error))
+        store.fail_version(version, str(error))
         raise
     outcome = TrainingOutcome(training_rows=0, duration_ms=int((time.monotonic() - began) * 1e3), code_hash=code_hash())
-    return store.publish_version(name, version.version, outcome, reason="generated")
+    return store.publish_version(version, outcome, reason="generated")
 
 
 def _declare(store: Store, name: str, algorithm: str, size: ModelSize) -> ModelRecord:

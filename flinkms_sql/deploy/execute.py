@@ -16,6 +16,7 @@ from typing import Any, Literal
 from typing_extensions import assert_never
 
 from flinkms_sql import errors
+from flinkms_sql.catalog.lifetimes import VERSION_PATH
 from flinkms_sql.catalog.records import ENDED, LIVE, Column, JobRecord, ModelRecord, NewJob, Snapshot, no_table
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.deploy.events import Done, Event, Notice, Rows, started
@@ -191,11 +192,11 @@ class Deployer:
         try:
             return self.store.enqueue_job(NewJob(
                 kind="train", model=model.name, version=version.version, statement=text, query=model.training_query or "",
-                options={"tables": list(model.tables)},
+                options={"tables": list(model.tables), VERSION_PATH: version.path},
             ))
         except FlinkmsError as error:
             with suppress(FlinkmsError):
-                self.store.fail_version(model.name, version.version, error.message)
+                self.store.fail_version(version, error.message)
             raise
 
     def _learn(self, statement: ast.LearnModel, text: str) -> Iterator[Event]:

@@ -50,7 +50,7 @@ def evaluate(job: JobRecord, context: JobContext) -> dict | None:
     context.follow(job, flink_job_id, lambda state: None)
     rows = rows_of()
     found = json.loads(rows[0][0]) if rows else metrics_of_nothing(files, output)
-    context.store.record_metrics([
+    context.store.record_metrics(version, [
         Metric(model=version.model, version=version.version, metric=name, value=entry["value"], row_count=entry["rows"],
                unknown_rows=found["unknown_rows"], failed_rows=entry["failed_rows"])
         for name, entry in found["metrics"].items() if entry["value"] is not None

@@ -62,7 +62,7 @@ def go_live(job: JobRecord, version: VersionRecord, context: JobContext) -> None
             context.wait_for_cluster()
         except JobFailed as failure:
             raise _left_behind(version, failure.message) from failure
-    context.store.go_live(version.model, version.version)
+    context.store.go_live(version)
     _settle(version, context)
 
 
@@ -74,7 +74,7 @@ def _standing(model: str, context: JobContext) -> JobRecord | None:
 
 def _settle(version: VersionRecord, context: JobContext) -> None:
     """Halt a learner that nobody goes on with: its standing job was stopped in the last moment, or another version is live."""
-    learner = context.store.learning(version.model, version.version).learner
+    learner = context.store.learning(version).learner
     if learner is None:
         return
     standing = _standing(version.model, context)

@@ -55,7 +55,7 @@ def take_up(standing: JobRecord, version: VersionRecord, context: JobContext) ->
     Flink says of the query, and 08006.
     """
     with context.teaching.of(version.model):
-        learning = context.store.learning(version.model, version.version)
+        learning = context.store.learning(version)
         tables = _tables(standing, context)
         plan = _plan(standing, tables)
         learner = learning.learner
@@ -108,7 +108,7 @@ def halt_others(standing: JobRecord, version: int, context: JobContext) -> bool:
 def _learners(model: str, context: JobContext, but: int | None = None) -> list[Learner]:
     """The latest learner of each version but one; none of a model that was dropped."""
     try:
-        found = [context.store.learning(model, version.version) for version in context.store.versions(model)
+        found = [context.store.learning(version) for version in context.store.versions(model)
                  if version.version != but]
     except FlinkmsError as error:
         if error.sqlstate != errors.UNDEFINED_OBJECT:
@@ -239,4 +239,4 @@ def _submit(standing: JobRecord, version: VersionRecord, learner: Learner, table
         restore=start.restore, columns=list(zip(names, (*types, label), strict=True)), version=version.path, logs=start.logs,
     )
     # Before the submission: a runner that is killed in between finds it, or that it never came.
-    context.flink.submit_learner(wanted, lambda: context.store.record_learner(version.model, version.version, learner))
+    context.flink.submit_learner(wanted, lambda: context.store.record_learner(version, learner))

@@ -16,7 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from flinkms_sql import errors
+from flinkms_sql.catalog.lifetimes import VERSION_PATH
 from flinkms_sql.catalog.records import JobRecord, Positions, Snapshot, TableRecord, TrainingOutcome, VersionRecord
+from flinkms_sql.catalog.retirement import dropped
+from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.context import JobCanceled, JobContext, input_types, new_flink_job_id, output_type, signature
 from flinkms_sql.jobs.golive import go_live
@@ -46,7 +49,7 @@ def train(job: JobRecord, context: JobContext) -> dict | None:
         raise JobCanceled
     snapshot = context.store.snapshot()
     record = snapshot.models[job.model or ""]
-    version = context.store.version(record.name, job.version or 0)
+    version = trained_version(job, context.store)
     if version.state == "ready":
         go_live(job, version, context)
     if version.state != "training":
@@ -58,9 +61,17 @@ def train(job: JobRecord, context: JobContext) -> dict | None:
     # Once the job has an id, the directory is its own: what is in it was not left by somebody else.
     if job.flink_job_id is None or not (directory / FIT).exists():
         if not context.is_known(job.flink_job_id):
-            job = _submit(job, model, options, directory, snapshot, context)
+            job = _submit(job, version, model, options, directory, snapshot, context)
         _follow(job, directory, context)
-    return _publish(job, model, options, directory, types, context)
+    return _publish(job, version, model, options, directory, types, context)
+
+
+def trained_version(job: JobRecord, store: Store) -> VersionRecord:
+    """The version a training is for. Raises 42704 when it was dropped, whatever has its name and number since."""
+    version = store.version(job.model or "", job.version or 0)
+    if job.options.get(VERSION_PATH, version.path) != version.path:
+        raise dropped(version.model, version.version)
+    return version
 
 
 def _recorded(version: VersionRecord) -> dict | None:
@@ -93,8 +104,8 @@ def _follow(job: JobRecord, directory: Path, context: JobContext) -> None:
             raise progress.error() or error from error
 
 
-def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Path, snapshot: Snapshot,
-            context: JobContext) -> JobRecord:
+def _submit(job: JobRecord, version: VersionRecord, model: Model, options: dict[str, str], directory: Path,
+            snapshot: Snapshot, context: JobContext) -> JobRecord:
     context.check_files(job.options["tables"], filled=True)
     # What an aborted attempt, or a dropped model of the same name, has left here is nobody's.
     shutil.rmtree(directory, ignore_errors=True)
@@ -102,7 +113,7 @@ def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Pa
     name = job.model or ""
     names, types, output = signature(snapshot, name), input_types(snapshot, name), output_type(snapshot, name)
     tables = context.tables(job.options["tables"])
-    ends = _ends(job, tables, context)
+    ends = _ends(version, tables, context)
     flink_job_id = new_flink_job_id()
     wanted = TrainingSubmission(
         name=f"train {job.model}@{job.version} (job {job.id})", flink_job_id=flink_job_id, query=job.query, model=model,
@@ -117,18 +128,18 @@ def _submit(job: JobRecord, model: Model, options: dict[str, str], directory: Pa
     return context.store.job(job.id)
 
 
-def _ends(job: JobRecord, tables: Sequence[TableRecord], context: JobContext) -> Positions:
+def _ends(version: VersionRecord, tables: Sequence[TableRecord], context: JobContext) -> Positions:
     """Up to where this training reads each stream: recorded before it does, because the version learns on from there."""
     streams = {table.path for table in tables if table.kind == "stream" and table.path is not None}
-    ends = context.store.learning(job.model or "", job.version or 0).trained_to
+    ends = context.store.learning(version).trained_to
     if ends.keys() != streams:
         ends = {path: stream_ends(Path(path)) for path in streams}
-        context.store.record_training(job.model or "", job.version or 0, ends)
+        context.store.record_training(version, ends)
     return ends
 
 
-def _publish(job: JobRecord, model: Model, options: dict[str, str], directory: Path, types: tuple[SqlType, ...],
-             context: JobContext) -> dict:
+def _publish(job: JobRecord, version: VersionRecord, model: Model, options: dict[str, str], directory: Path,
+             types: tuple[SqlType, ...], context: JobContext) -> dict:
     try:
         fit = json.loads((directory / FIT).read_text())
     except OSError as error:
@@ -147,8 +158,8 @@ def _publish(job: JobRecord, model: Model, options: dict[str, str], directory: P
         training_rows=fit["rows_read"], failed_rows=fit["rows_failed"], failures=fit["failures"],
         duration_ms=fit["duration_ms"], code_hash=fit["code_hash"], training_metrics=fit["metrics"],
     )
-    go_live(job, context.store.complete_version(job.model or "", job.version or 0, outcome), context)
-    return _result(job.version or 0, outcome)
+    go_live(job, context.store.complete_version(version, outcome), context)
+    return _result(version.version, outcome)
 
 
 def _result(version: int, outcome: TrainingOutcome) -> dict:
@@ -159,8 +170,9 @@ def _result(version: int, outcome: TrainingOutcome) -> dict:
 def abandon(job: JobRecord, context: JobContext, error: FlinkmsError | None) -> None:
     """Record that the version of a failed or canceled training will not be."""
     try:
-        if context.store.version(job.model or "", job.version or 0).state == "training":
-            context.store.fail_version(job.model or "", job.version or 0, error.message if error else "canceled")
+        version = trained_version(job, context.store)
+        if version.state == "training":
+            context.store.fail_version(version, error.message if error else "canceled")
     except FlinkmsError as gone:
         if gone.sqlstate != errors.UNDEFINED_OBJECT:  # the model was dropped meanwhile
             raise

@@ -106,15 +106,15 @@ class Upkeep:
 
     def _retire_versions(self) -> Iterator[str]:
         snapshot = self.store.snapshot()
-        for model, number in superfluous_versions(snapshot, self.store.jobs()):
+        for version in superfluous_versions(snapshot, self.store.jobs()):
             try:
-                self.store.retire_version(model, number)
+                self.store.retire_version(version)
             except FlinkmsError as error:
                 if error.sqlstate == errors.CONNECTION_FAILURE:
                     raise
                 self._problem(error.message)  # promoted or dropped meanwhile
                 continue
-            yield f"version {number} of model {model} retired"
+            yield f"version {version.version} of model {version.model} retired"
 
     def _compact_tables(self) -> Iterator[str]:
         for record in self.store.snapshot().versions.values():

@@ -27,6 +27,9 @@ RETURNING *
 -- name: get_version
 SELECT * FROM flinkms.model_versions WHERE model = %(model)s AND version = %(version)s
 
+-- name: hold_version
+SELECT state FROM flinkms.model_versions WHERE model = %(model)s AND version = %(version)s AND path = %(path)s FOR KEY SHARE
+
 -- name: list_versions
 SELECT * FROM flinkms.model_versions WHERE model = %(model)s ORDER BY version
 

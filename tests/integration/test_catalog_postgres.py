@@ -139,7 +139,7 @@ def test_an_event_loop_sees_each_change(store: PostgresStore, data_dir: Path) ->
             if len(seen) == 3:
                 return seen
             version = await asyncio.to_thread(store.begin_version, "rec", directory="/m", options={})
-            await asyncio.to_thread(store.publish_version, "rec", version.version, OUTCOME)
+            await asyncio.to_thread(store.publish_version, version, OUTCOME)
         raise AssertionError("the news ended")
 
     model(store, "rec", (USER, ITEM))
@@ -153,7 +153,7 @@ def test_what_was_published_survives_kill_9(tmp_path: Path) -> None:
             store.migrate()
             model(store, "rec", (USER, ITEM))
             store.begin_version("rec", directory="/m", options={})
-            store.publish_version("rec", 1, OUTCOME)
+            store.publish_version(store.version("rec", 1), OUTCOME)
             before = store.snapshot()
             os.kill(held.parts["postgres"].process.pid, signal.SIGKILL)
             wait_for(lambda: held.parts["postgres"].restarts >= 1)

@@ -62,7 +62,7 @@ def test_a_version_that_cannot_be_loaded_does_not_take_the_former_one_down(
     before = predicted(deployment, "loadable")
     # What no publisher of ours does any more: ready and live, with nothing in its directory.
     record = store.begin_version("loadable", directory=str(deployment.settings.warehouse / "models" / "loadable"), options={})
-    store.publish_version("loadable", record.version, store.version("loadable", 1).outcome)
+    store.publish_version(record, store.version("loadable", 1).outcome)
     until(True, lambda: "cannot load it" in (shown(deployment, "loadable")[1] or ""))
     assert "version.json" in shown(deployment, "loadable")[1] and shown(deployment, "loadable")[0] is None
     assert predicted(deployment, "loadable") == before
