@@ -84,9 +84,10 @@ class Listener:
                 with translated(), self._connect() as connection:
                     for channel in CHANNELS:
                         connection.execute(_SCHEMA[f"listen_{channel}"])
-                    listening.set()
-                    # Whatever happened while nobody listened.
-                    self._tell(CHANNELS)
+                    with self._changed:
+                        listening.set()
+                        # Whatever happened while nobody listened. At once: a watch that is made now has not missed it.
+                        self._tell(CHANNELS)
                     while not stop.is_set():
                         for notify in connection.notifies(timeout=CLOSE_S_MAX):
                             self._tell([name for name in CHANNELS if notify.channel == f"flinkms_{name}"])
