@@ -102,5 +102,5 @@ class Compiler:
         workspace = Workspace(self._target, STANDING if standing else BULK, name=wanted.name,
                               parallelism=wanted.parallelism, flink_job_id=wanted.flink_job_id, restore_from=wanted.restore)
         for table in wanted.tables:
-            workspace.declare(table.name, table.definition, table.options)
+            workspace.declare(table)
         return workspace

@@ -155,7 +155,8 @@ class JobContext:
     def declared(self, tables: Iterable[TableRecord],
                  access: Callable[[TableRecord], Mapping[str, str]]) -> tuple[DeclaredTable, ...]:
         """Registered tables for a job; ``access`` says how a stream is read or written: options beside its path."""
-        return tuple(DeclaredTable(name=record.name, definition=record.definition, options=self._options(record, access))
+        return tuple(DeclaredTable(name=record.name, definition=record.definition, options=self._options(record, access),
+                                   checked=record.options, columns=[column.name for column in record.columns])
                      for record in tables)
 
     def _options(self, record: TableRecord, access: Callable[[TableRecord], Mapping[str, str]]) -> Mapping[str, str | None]:

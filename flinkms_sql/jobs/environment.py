@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from py4j.java_gateway import JavaObject
 from py4j.protocol import Py4JJavaError
 from pyflink.common import Configuration
 from pyflink.java_gateway import get_gateway
@@ -28,7 +29,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.datatypes import data_type
 from flinkms_sql.jobs.failures import rejected
 from flinkms_sql.jobs.gateway import pin_threads
-from flinkms_sql.jobs.submissions import CheckpointPositions
+from flinkms_sql.jobs.submissions import CheckpointPositions, DeclaredTable
 from flinkms_sql.types import SqlType
 
 BULK = {
@@ -134,17 +135,23 @@ class Workspace:
         self._table_env.execute_sql(sqlfiles.load("jobs/warm"))
         self._table_env.explain_sql(sqlfiles.load("jobs/warm_query"))
 
-    def declare(self, name: str, definition: str, options: Mapping[str, str | None]) -> None:
-        """Create a table by the user's CREATE TABLE statement, with ``options`` over those of its WITH clause.
+    def declare(self, table: DeclaredTable) -> None:
+        """Create a table by the user's CREATE TABLE statement, with its options over those of the WITH clause.
 
-        None takes an option away.
+        Raises FlinkmsError 42501, before anything is done, when Flink reads something else than that table in it.
         """
-        self._java_errors(lambda: self._table_env.execute_sql(definition))
+        created = self._only(table.definition, "CreateTableOperation",
+                             f'the definition of table "{table.name}" is not its CREATE TABLE')
+        declared = created.getCatalogTable()
+        options = dict(declared.getOptions())
+        columns = [column.getName() for column in declared.getUnresolvedSchema().getColumns()]
+        # A temporary table would hide one of its name.
+        table.check_read("" if created.isTemporary() else created.getTableIdentifier().getObjectName(), options, columns)
+        self._java_errors(lambda: self._run(created))
         catalog = self._table_env.get_catalog(self._table_env.get_current_catalog())
-        path = ObjectPath(self._table_env.get_current_database(), name)
-        declared = catalog.get_table(path)
-        given = {key: text for key, text in {**declared.get_options(), **options}.items() if text is not None}
-        merged = self._java_errors(lambda: declared._j_catalog_base_table.copy(given))
+        path = ObjectPath(self._table_env.get_current_database(), table.name)
+        given = {key: text for key, text in {**options, **table.options}.items() if text is not None}
+        merged = self._java_errors(lambda: catalog.get_table(path)._j_catalog_base_table.copy(given))
         self._java_errors(lambda: catalog.alter_table(path, CatalogBaseTable(merged), False))
 
     def create_table(self, name: str, columns: Sequence[tuple[str, SqlType]], options: Mapping[str, str]) -> None:
@@ -239,8 +246,22 @@ class Workspace:
         self.submit_text(sqlfiles.load(f"jobs/{template}"))
 
     def submit_text(self, statement: str) -> None:
-        """Run an INSERT statement on the cluster without waiting for its end."""
-        self._java_errors(lambda: self._table_env.execute_sql(statement))
+        """Run an INSERT statement on the cluster without waiting for its end. Raises 42501 for any other: a CREATE TABLE …
+        AS SELECT would write wherever it says."""
+        insert = self._only(statement, "SinkModifyOperation", "the statement of a job is not an INSERT")
+        self._java_errors(lambda: self._run(insert))
+
+    def _only(self, statement: str, operation: str, refusal: str) -> JavaObject:
+        """What Flink makes of a statement, if that is one operation of this class. Raises 42501 with the refusal."""
+        found = self._java_errors(lambda: self._table_env._j_tenv.getParser().parse(statement))
+        if found.size() != 1 or found.get(0).getClass().getSimpleName() != operation:
+            raise FlinkmsError(errors.INSUFFICIENT_PRIVILEGE, refusal)
+        return found.get(0)
+
+    def _run(self, operation: JavaObject) -> JavaObject:
+        """What ``TableEnvironment.execute_sql`` does once a statement is parsed."""
+        self._table_env._before_execute()
+        return self._table_env._j_tenv.executeInternal(operation)
 
     def select(self, template: str) -> tuple[str, SelectResult]:
         """Run the SELECT of sql/jobs/<template>.sql; returns Flink's job id and its rows."""

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from flinkms_sql import errors
 from flinkms_sql.catalog.records import Positions
+from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.types import SqlType
 from udfs.model import Model
 
@@ -21,11 +23,25 @@ Columns = Sequence[tuple[str, SqlType]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredTable:
-    """A table of a job: the user's CREATE TABLE, and options over those of its WITH clause (None: taken away)."""
+    """A table of a job: the user's CREATE TABLE, and options over those of its WITH clause (None: taken away).
+
+    checked: options, and columns the names of columns, that the registry has read in the definition; places.py has
+    let the options pass.
+    """
 
     name: str
     definition: str
     options: Mapping[str, str | None]
+    checked: Mapping[str, str]
+    columns: Sequence[str]
+
+    def check_read(self, name: str, options: Mapping[str, str], columns: Sequence[str]) -> None:
+        """Raise FlinkmsError 42501 when Flink has read another table in the definition than the one that was checked."""
+        folded = [column.lower() for column in columns]
+        if (name, dict(options), folded) != (self.name, dict(self.checked), [column.lower() for column in self.columns]):
+            raise FlinkmsError(errors.INSUFFICIENT_PRIVILEGE,
+                               f'the definition of table "{self.name}" is read otherwise by Flink than it was checked',
+                               hint="Drop the table and create it again, without comments in the definition.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from flinkms_sql import errors
 from flinkms_sql.catalog.address import ModelAddress, parse_address
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.query.flinktext import check_one_reading
 from flinkms_sql.query.lexer import string_value, tokenize
 from flinkms_sql.query.scopes import read_structure
 
@@ -45,8 +46,10 @@ class FlinkQuery:
 def read_flink_query(text: str, position: int) -> FlinkQuery:
     """The tables and model calls of a query's text, which starts at ``position`` of its statement.
 
-    Raises FlinkmsError: 0A000 for a model that is no text, and for recommend and similar; 22023 for a bad address.
+    Raises FlinkmsError: 0A000 for a model that is no text, for recommend and similar, and for what Flink would read
+    otherwise; 22023 for a bad address.
     """
+    check_one_reading(text, position)
     tokens = tokenize(text)
     structure = read_structure(tokens)
     tables = tuple(

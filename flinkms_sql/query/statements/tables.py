@@ -9,6 +9,7 @@ from __future__ import annotations
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.cursor import Cursor, split_commas
+from flinkms_sql.query.flinktext import check_one_reading
 from flinkms_sql.query.lexer import name_value
 from flinkms_sql.query.signatures import CatalogView
 from flinkms_sql.query.statements.parts import (
@@ -48,6 +49,7 @@ def parse_create_table(cursor: Cursor) -> CreateTable:
     if "connector" not in options:
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f'table "{name}" names no connector',
                            hint="Add 'connector' = 'flinkms' or another to WITH (…).", position=position)  # fmt: skip
+    check_one_reading(cursor.source(0, cursor.end), cursor.tokens[0].position)
     names = [column.name for column in body.columns]
     for key in body.primary_key:
         if key not in names:

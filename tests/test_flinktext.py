@@ -1,0 +1,53 @@
+"""What Flink runs is what was checked: no text has two readings, and a definition that has is not declared."""
+
+from __future__ import annotations
+
+import pytest
+
+from flinkms_sql import errors
+from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.jobs.submissions import DeclaredTable
+from flinkms_sql.query.analyze import analyze
+from flinkms_sql.query.flinktext import check_one_reading
+from tests.query_catalog import CATALOG
+
+SMUGGLED = "CREATE TABLE s (a STRING) WITH ('connector'='filesystem','format'='raw',{} 'path'='/data/a')"
+
+MARKED = "CREATE TABLE s (a STRING, b TIMESTAMP(3), WATERMARK FOR b AS {}) WITH ('connector'='filesystem','path'='/data/a')"
+
+
+@pytest.mark.parametrize("text", [
+    SMUGGLED.format("/* /* */ 'path'='/outside') -- */"),
+    SMUGGLED.format("/*/*/ 'path'='/outside') -- */ */"),
+    SMUGGLED.format("/*+ '*/ 'x'='y',"),
+    MARKED.format("b + $$) WITH ('path'='/outside') -- $$"),
+    MARKED.format("b + E'\\') WITH (''path''=''/outside'') -- '"),
+    MARKED.format("b // c\n"),
+    MARKED.format("b +// c\n"),
+    "INSERT INTO MODEL rec SELECT a, b, c /* /* */ , d -- */ \n FROM ratings",
+])
+def test_a_text_for_flink_that_has_two_readings_is_refused(text: str) -> None:
+    with pytest.raises(FlinkmsError) as raised:
+        analyze(text, CATALOG)
+    assert raised.value.sqlstate == errors.FEATURE_NOT_SUPPORTED
+    assert raised.value.position is not None and raised.value.position > 1
+
+
+def test_comments_that_end_for_both_are_let_through() -> None:
+    for text in ("a -- // /* b\n, c", "a /* x // -- */ , b /**/ / c", "'//', '/* /*', `//`",
+                 "SELECT /*+ BROADCAST(t), STATE_TTL('a' = '1 d') */ a FROM t", "x'00', E'a', n'b', a / b * c"):
+        check_one_reading(text, 1)
+
+
+def test_a_table_that_flink_reads_otherwise_is_not_declared() -> None:
+    checked = {"connector": "filesystem", "path": "/data/a"}
+    table = DeclaredTable(name="s", definition="", options={"format": "flinkms-json"}, checked=checked, columns=["a", "b"])
+    table.check_read("s", dict(reversed(checked.items())), ["A", "b"])
+    for name, options, columns in (
+        ("s", {**checked, "path": "/outside"}, ["a", "b"]), ("s", {**checked, "format": "raw"}, ["a", "b"]),
+        ("s", {"connector": "filesystem"}, ["a", "b"]), ("s", checked, ["a"]), ("s", checked, ["b", "a"]),
+        ("r", checked, ["a", "b"]),
+    ):
+        with pytest.raises(FlinkmsError) as raised:
+            table.check_read(name, options, columns)
+        assert raised.value.sqlstate == errors.INSUFFICIENT_PRIVILEGE
