@@ -81,13 +81,13 @@ FORMATS: Mapping[str, Mapping[str, Meaning]] = {name: _values(options, f"{name}.
 def places_named(options: Mapping[str, str]) -> Iterable[str]:
     """The paths that a table's options name.
 
-    Raises FlinkmsError 42501 for a connector or format that no table may name, and for a value that is to be the name of
-    a file and names another place; 22023 for an option that is not known here.
+    Raises FlinkmsError 42501 for a connector that no table may name, and for a value that is to be the name of a file and
+    names another place; 22023 for a format or an option that is not known here.
     """
     connector = options.get("connector", "")
-    known = _known("connector", CONNECTORS, connector)
+    known = _known("connector", CONNECTORS, connector, errors.INSUFFICIENT_PRIVILEGE)
     if "format" in options and "format" in known:
-        known = {**known, **_known("format", FORMATS, options["format"])}
+        known = {**known, **_known("format", FORMATS, options["format"], errors.INVALID_PARAMETER_VALUE)}
     for name, value in options.items():
         meaning = known.get(name)
         if meaning is None and not (connector == "datagen" and _OF_COLUMN.fullmatch(name)):
@@ -98,8 +98,8 @@ def places_named(options: Mapping[str, str]) -> Iterable[str]:
     return [value for name, value in options.items() if known.get(name) is Meaning.PLACE]
 
 
-def _known(what: str, allowed: Mapping[str, Mapping[str, Meaning]], name: str) -> Mapping[str, Meaning]:
+def _known(what: str, allowed: Mapping[str, Mapping[str, Meaning]], name: str, refusal: str) -> Mapping[str, Meaning]:
     if name not in allowed:
-        raise FlinkmsError(errors.INSUFFICIENT_PRIVILEGE, f'{what} "{name}" may not be used',
+        raise FlinkmsError(refusal, f'{what} "{name}" may not be used',
                            hint=f"{what.capitalize()}s are {', '.join(allowed)}.")
     return allowed[name]

@@ -54,7 +54,9 @@ def test_what_is_below_a_root_can_be_named(places: Places, path: str) -> None:
 def test_connectors_and_code_are_not_for_tables_to_choose(places: Places) -> None:
     for connector in ("jdbc", "kafka", "hive", ""):
         assert "connector" in refused(places, connector=connector).message
-    assert "format" in refused(places, connector="filesystem", format="avro").message
+    with pytest.raises(FlinkmsError, match='format "cvs" may not be used') as raised:
+        places.check_table({"connector": "filesystem", "format": "cvs"})
+    assert raised.value.sqlstate == errors.INVALID_PARAMETER_VALUE
 
 
 UNKNOWN = ["sink.partition-commit.policy.class", "partition.time-extractor.class", "archive.dir", "success-file.names", "csv.x",

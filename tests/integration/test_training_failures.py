@@ -142,7 +142,6 @@ def rows(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Pa
         ("odd_nothing", "x DOUBLE, y DOUBLE", "nothing", "csv"),
         ("odd_keywords", "`user` DOUBLE, `order` DOUBLE, `select` STRING", "odd.csv", "csv"),
         ("odd_narrow", "x DOUBLE, y DOUBLE", "odd.csv", "csv"),
-        ("odd_format", "x DOUBLE, y DOUBLE, s STRING", "odd.csv", "cvs"),
     ):
         deployment.execute(f"CREATE TABLE {name} ({columns}) {options.format(folder / file, kind)}")
     return folder
@@ -160,7 +159,6 @@ REFUSED = [
     ("SELECT x, y FROM odd_nothing", "DOUBLE", "ridge", 'nothing" of table "odd_nothing" is empty', "22000", None),
     ("SELECT x, y FROM odd_narrow", "DOUBLE", "ridge", 'odd.csv" of table "odd_narrow" has 3 columns, the table has 2', "42804",
      None),
-    ("SELECT x, y FROM odd_format", "DOUBLE", "ridge", "identifier 'cvs'", "22023", None),
     ("SELECT x, y FROM odd", "STRING", "ridge", "does not answer output y STRING", "42804", None),
 ]
 FAILED = [
