@@ -14,6 +14,8 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.submissions import DeclaredTable
 from flinkms_sql.runtime.flink import connector_jar
 
+pytestmark = pytest.mark.integration
+
 TABLE = "CREATE TABLE s (a STRING) WITH ('connector'='filesystem', 'format'='raw', /* c */ 'path'='/data/a')"
 CHECKED = {"connector": "filesystem", "format": "raw", "path": "/data/a"}
 
