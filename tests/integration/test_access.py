@@ -247,11 +247,11 @@ def test_a_client_can_neither_hold_up_changes_of_the_registry_nor_forge_news_of_
 def test_tables_reach_no_file_outside_of_the_roots(users: Deployment) -> None:
     own, warehouse = users.settings.data_dir, users.settings.warehouse
     with client(users, "access_deployer") as connection:
-        for connector in ("filesystem", "flinkms"):
+        for connector in ("'filesystem', 'format' = 'raw'", "'flinkms'"):
             for path in ("/etc", "/etc/passwd", "file:///etc", "/", str(own), str(own / "postgres"), str(own / "run"),
                          str(warehouse / "models"), f"{warehouse}/x/../../run", "x"):
-                refused(connection, f"CREATE TABLE access_reach (line STRING) WITH ('connector' = '{connector}', "
-                                    f"'path' = '{path}', 'format' = 'raw')")
+                refused(connection, f"CREATE TABLE access_reach (line STRING) WITH ('connector' = {connector}, "
+                                    f"'path' = '{path}')")
         refused(connection, "CREATE TABLE access_reach (x INT) WITH ('connector' = 'jdbc', 'url' = 'jdbc:postgresql:x')")
         connection.execute("CREATE TABLE access_print (u BIGINT, x DOUBLE) WITH ('connector' = 'blackhole')")
         with pytest.raises(psycopg.Error, match="OPTIONS|hint|syntax|dynamic"):
