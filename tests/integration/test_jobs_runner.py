@@ -68,14 +68,17 @@ def flink() -> Iterator[str]:
 
 def run(store: MemoryStore, job: int, flink: str, folder: Path) -> None:
     """Let the runner run one job."""
+    from flinkms_sql.jobs.clock import Clock
     from flinkms_sql.jobs.cluster import Cluster
+    from flinkms_sql.jobs.compiler import Compiler
     from flinkms_sql.jobs.context import JobContext
     from flinkms_sql.jobs.environment import FlinkTarget
     from flinkms_sql.jobs.runner import run_job
 
     run_job(job, JobContext(
-        store=store, cluster=Cluster(flink), places=Places(warehouse=folder, roots=(Path("/"),)), stopping=threading.Event(), submitting=threading.Lock(),
-        target=FlinkTarget(address=flink, checkpoints=folder, python=folder / "python")))
+        store=store, cluster=Cluster(flink), checkpoints=folder, places=Places(warehouse=folder, roots=(Path("/"),)),
+        clock=Clock(threading.Event()),
+        flink=Compiler(FlinkTarget(address=flink, checkpoints=folder, python=folder / "python"))))
 
 
 def with_model(store: MemoryStore) -> MemoryStore:
