@@ -59,3 +59,20 @@ def test_limits(monkeypatch):
         with pytest.raises(FlinkmsError) as caught:
             act()
         assert caught.value.sqlstate == "53400"
+
+
+def test_rows_are_bounded_by_their_bytes_too(monkeypatch):
+    monkeypatch.setattr(pending, "TRANSACTION_BYTES_MAX", 1000)
+    rows = PendingRows()
+    texts = np.array(["x" * 300], dtype=object)
+    rows.add("texts", [Column(texts)])
+    rows.savepoint("a")
+    rows.add("texts", [Column(texts)])
+    rows.rollback_to("a")
+    for _ in range(2):
+        rows.add("texts", [Column(texts)])
+    with pytest.raises(FlinkmsError) as caught:
+        rows.add("texts", [Column(texts)])
+    assert caught.value.sqlstate == "53400"
+    rows.forget()
+    assert rows.add("texts", [Column(texts)]) == 1

@@ -52,6 +52,12 @@ class Column:
     def __len__(self) -> int:
         return len(self.offsets) - 1 if self.offsets is not None else len(self.values)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what the rows hold: a pointer and the characters of each text, the elements of all lists."""
+        texts = sum(len(value) for value in self.values if value) if self.values.dtype == object else 0
+        return self.values.nbytes + texts
+
 
 def concatenated(parts: Sequence[Column]) -> Column:
     """Columns of one type, at least one of them, as one column: their rows in order."""

@@ -20,6 +20,9 @@ from udfs.block import Column, concatenated
 TRANSACTION_ROWS_MAX = 1_000_000
 """Rows one transaction may insert into streams: they are held in memory until it commits."""
 
+TRANSACTION_BYTES_MAX = 256 << 20
+"""Bytes of those rows: a row may be of any size, and every session may hold as much."""
+
 SAVEPOINTS_MAX = 100_000
 """Savepoints of one transaction that are kept track of: PostgreSQL holds as many only with gigabytes."""
 
@@ -33,16 +36,17 @@ class _Savepoint:
 class _Insert:
     table: str
     columns: tuple[Column, ...]
+    size: int
 
 
 class PendingRows:
     """The rows of one session that are not appended yet, with the savepoints between them."""
 
-    __slots__ = ("_due", "_entries", "_rows", "_savepoints")
+    __slots__ = ("_bytes", "_due", "_entries", "_rows", "_savepoints")
 
     def __init__(self) -> None:
         self._entries: list[_Savepoint | _Insert] = []
-        self._rows = self._savepoints = 0
+        self._rows = self._bytes = self._savepoints = 0
         self._due: list[_Insert] = []
 
     @property
@@ -56,17 +60,15 @@ class PendingRows:
         return bool(self._due)
 
     def add(self, table: str, columns: Sequence[Column]) -> int:
-        """Keep rows for a stream; their number. Raises FlinkmsError 53400 when there are too many."""
-        rows = len(columns[0])
+        """Keep rows for a stream; their number. Raises FlinkmsError 53400 when there are too many, or they are too large."""
+        rows, size = len(columns[0]), sum(column.nbytes for column in columns)
         if self._rows + rows > TRANSACTION_ROWS_MAX:
-            raise FlinkmsError(
-                errors.CONFIGURATION_LIMIT_EXCEEDED,
-                f"a transaction may insert at most {TRANSACTION_ROWS_MAX} rows into streams",
-                hint="Commit more often.",
-            )
+            raise _too_much(f"{TRANSACTION_ROWS_MAX} rows")
+        if rows and self._bytes + size > TRANSACTION_BYTES_MAX:
+            raise _too_much(f"{TRANSACTION_BYTES_MAX >> 20} MiB of rows")
         if rows:
-            self._entries.append(_Insert(table, tuple(columns)))
-            self._rows += rows
+            self._entries.append(_Insert(table, tuple(columns), size))
+            self._rows, self._bytes = self._rows + rows, self._bytes + size
         return rows
 
     def savepoint(self, name: str) -> None:
@@ -95,7 +97,9 @@ class PendingRows:
 
     def _set(self, entries: list[_Savepoint | _Insert]) -> None:
         self._entries = entries
-        self._rows = sum(len(entry.columns[0]) for entry in entries if isinstance(entry, _Insert))
+        inserts = [entry for entry in entries if isinstance(entry, _Insert)]
+        self._rows = sum(len(entry.columns[0]) for entry in inserts)
+        self._bytes = sum(entry.size for entry in inserts)
         self._savepoints = sum(isinstance(entry, _Savepoint) for entry in entries)
 
     def forget(self) -> None:
@@ -116,6 +120,11 @@ class PendingRows:
         appends = [streams.writer(table).append(_joined(batches)) for table, batches in by_table.items()]
         # Once begun, an append is not called off: half of it may be durable already.
         await asyncio.shield(asyncio.gather(*appends))
+
+
+def _too_much(what: str) -> FlinkmsError:
+    return FlinkmsError(errors.CONFIGURATION_LIMIT_EXCEEDED, f"a transaction may insert at most {what} into streams",
+                        hint="Commit more often.")  # fmt: skip
 
 
 def _joined(batches: Sequence[tuple[Column, ...]]) -> list[Column]:

@@ -44,7 +44,9 @@ def parse_create_model(cursor: Cursor) -> CreateModel:
     if_not_exists = take_if_not_exists(cursor)
     position = cursor.position
     name = take_object_name(cursor)
-    parse_address(name, position=position)
+    if parse_address(name, position=position).name != name:
+        raise FlinkmsError(errors.INVALID_NAME, f'"{name}" is no name of a model: what follows an @ says which version is meant',
+                           position=position)  # fmt: skip
     cursor.take("INPUT")
     inputs = take_columns(cursor)
     cursor.take("OUTPUT")

@@ -107,6 +107,12 @@ LINE: CREATE MODEL a.rec INPUT (user_id BIGINT) OUTPUT (rating DOUBLE) WITH ('al
                     ^
 HINT: Leave out a.
 
+CREATE MODEL "rec@2" INPUT (user_id BIGINT) OUTPUT (rating DOUBLE) WITH ('algorithm' = 'als')
+---
+ERROR 42602: "rec@2" is no name of a model: what follows an @ says which version is meant
+LINE: CREATE MODEL "rec@2" INPUT (user_id BIGINT) OUTPUT (rating DOUBLE) WITH ('algorithm' = 'als')
+                   ^
+
 CREATE MODEL rec INPUT (user_id BIGINT) OUTPUT (rating DOUBLE) WITH ('algorithm' = 'als', 'algorithm' = 'svm')
 ---
 ERROR 42601: option 'algorithm' is given more than once
