@@ -5,6 +5,7 @@ Must not know what is in its folders. A directory above the data directory is ne
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -20,9 +21,12 @@ def secure(data_dir: Path) -> None:
 
     A data directory that was here before, and is more than one (nothing of ours is in it), keeps its mode: its folders
     are closed. As root, PostgreSQL's user has to pass the data directory to its own folder: pass, not look.
+    Raises OSError when it cannot be made, or is no directory.
     """
     mode = 0o711 if os.geteuid() == 0 else 0o700
     ours = not data_dir.exists() or (data_dir / "run").is_dir()
+    if data_dir.exists() and not data_dir.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(data_dir))
     data_dir.mkdir(mode=mode, parents=True, exist_ok=True)
     if ours:
         data_dir.chmod(mode)

@@ -77,7 +77,7 @@ def test_up_with_the_wrong_java(tmp_path: Path, how: tuple[str, ...]) -> None:
 def test_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     (line,) = flinkms("up", "--data-dir", str(tmp_path / "taken"))
-    assert line == f'flinkms: error 58030: file "{tmp_path / "taken" / "run"}": Not a directory'
+    assert line == f'flinkms: error 58030: file "{tmp_path / "taken"}": Not a directory'
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")

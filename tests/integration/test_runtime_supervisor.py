@@ -185,7 +185,7 @@ def test_detach_status_and_down(tmp_path: Path, capsys: pytest.CaptureFixture[st
     background.detach([sys.executable, "-c", SUPERVISE, str(tmp_path)], data_dir=tmp_path, report=reports.append)
     assert [part.phase for part in reports[-1]] == ["ready", "ready"]
     assert cli.main(["status", "--json", "--data-dir", str(tmp_path)]) == 0
-    shown = json.loads(capsys.readouterr().out)
+    shown = json.loads(capsys.readouterr().out)["parts"]
     assert [(part["part"], part["state"]) for part in shown] == [("one", "ready"), ("two", "ready")]
     assert cli.main(["status", "--data-dir", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines()[0].split() == [
