@@ -11,7 +11,6 @@ import fcntl
 import itertools
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.base import Chunk, read_base, read_manifest, write_base, write_manifest
-from flinkms_sql.modellog.files import Fsync, corrupted, io_error, sync_directory
+from flinkms_sql.modellog.files import Fsync, corrupted, delete_directory, io_error, sync_directory
 from flinkms_sql.modellog.frame import UPSERT, Frame, Position
 from flinkms_sql.modellog.partition import POLL_BYTES_MAX, PartitionReader
 from flinkms_sql.modellog.segments import Segments, read_committed
@@ -95,7 +94,7 @@ def retire(path: Path, now: float, keep_s: float) -> list[Path]:
                 gone.append(path / _name(number))
         oldest = next(path / _name(number) for number in numbers if path / _name(number) not in gone)
         for base in gone:
-            _delete_base(base)
+            delete_directory(base, base.with_name(f".{base.name}"))
         for partition, position in read_base(oldest).positions.items():
             gone += _covered(path / "log" / partition, position, now, keep_s)
         return gone
@@ -196,18 +195,6 @@ def _age(file: Path, now: float) -> float:
         return now - file.stat().st_mtime
     except OSError as error:
         raise io_error(error, file, "read") from error
-
-
-def _delete_base(path: Path) -> None:
-    """Hide a base's directory, then delete it: nobody sees half of it."""
-    hidden = path.with_name(f".{path.name}")
-    try:
-        if hidden.exists():
-            shutil.rmtree(hidden)
-        os.rename(path, hidden)
-        shutil.rmtree(hidden)
-    except OSError as error:
-        raise io_error(error, path, "delete") from error
 
 
 def _delete_file(path: Path) -> None:

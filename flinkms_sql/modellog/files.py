@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,3 +89,16 @@ def write_json(path: Path, value: dict, fsync: Fsync = os.fsync) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise io_error(error, path, "write") from error
+
+
+def delete_directory(path: Path, hidden: Path) -> None:
+    """Hide a directory under the name ``hidden``, then delete it: nobody sees half of it, and what a crash left hidden
+    goes with the next one of that name. Raises FlinkmsError 58030.
+    """
+    try:
+        if hidden.exists():
+            shutil.rmtree(hidden)
+        os.rename(path, hidden)
+        shutil.rmtree(hidden)
+    except OSError as error:
+        raise io_error(error, path, "delete") from error

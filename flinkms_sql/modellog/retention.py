@@ -7,13 +7,11 @@ with the earliest row there is.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from flinkms_sql.modellog.files import corrupted, io_error, read_json, sync_directory
+from flinkms_sql.modellog.files import corrupted, delete_directory, io_error, read_json, sync_directory
 from flinkms_sql.modellog.frame import SEGMENT_HEADER_BYTES, Position
 from flinkms_sql.modellog.segments import Segments
 
@@ -61,7 +59,7 @@ def trim(path: Path, now: float, *, retention_s: float | None, groups: Iterable[
         gone += due
         whole = len(due) == sum(map(len, segments.starts.values()))
         if ended and whole and (due or now - _modified_at(partition) >= EMPTY_S_MIN):
-            _remove(partition, path)
+            delete_directory(partition, path / f".{partition.name}")  # outside of the log: readers list that
             gone.append(partition)
     return gone
 
@@ -121,18 +119,6 @@ def _delete(partition: Path, files: Iterable[Path]) -> None:
         deleted = file
     if deleted is not None:
         sync_directory(partition)
-
-
-def _remove(partition: Path, path: Path) -> None:
-    """Hide a partition outside of the log, then delete it: readers list the log."""
-    hidden = path / f".{partition.name}"
-    try:
-        if hidden.exists():
-            shutil.rmtree(hidden)
-        os.rename(partition, hidden)
-        shutil.rmtree(hidden)
-    except OSError as error:
-        raise io_error(error, partition, "delete") from error
 
 
 def _modified_at(path: Path) -> float:
