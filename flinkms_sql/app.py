@@ -60,12 +60,12 @@ def run_jobs(settings: Settings) -> None:
     checkpoints.mkdir(parents=True, exist_ok=True)
     address = settings.flink or ""
     with closing(PostgresStore(control_dsn(settings))) as store:
-        upkeep = Upkeep(store=store, warehouse=settings.warehouse, checkpoints=checkpoints,
+        upkeep = Upkeep(store=store, places=places(settings), checkpoints=checkpoints,
                         report=settings.upkeep_report, keep_s=settings.log_retention_s, jobs_keep=settings.jobs_keep)
         threading.Thread(target=upkeep.run, args=(stopping,), name="upkeep", daemon=True).start()
         context = JobContext(
             store=store, cluster=Cluster(address), checkpoints=checkpoints, places=places(settings), clock=Clock(stopping),
-            flink=Compiler(FlinkTarget(address=address, checkpoints=checkpoints, python=launcher)),
+            flink=Compiler(FlinkTarget(address=address, checkpoints=checkpoints, python=launcher), places(settings)),
         )
         with ThreadPoolExecutor(JOBS_AT_ONCE_MAX, thread_name_prefix="job") as pool:
             run(context, pool)

@@ -97,7 +97,7 @@ def test_what_is_declared_is_in_the_snapshot(store: Store) -> None:
     assert [column.name for column in found.models["rec"].inputs] == ["user_id", "item_id"]
     assert found.models["rec"].recommends
     assert found.by_alias("rec").outcome == OUTCOME
-    assert found.by_alias("rec").path == "/warehouse/models/rec/v1"
+    assert found.by_alias("rec").path.text == "/warehouse/models/rec/v1"
     assert found.by_alias("rec").created_at.utcoffset() is not None
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 from flinkms_sql.catalog.records import Learner, LearnerStart, NewJob
 from flinkms_sql.catalog.store import Store
+from flinkms_sql.places import Claim
 from tests.test_catalog_contract import COLUMNS, dsn, job, model, publish, store, table
 
 __all__ = ["dsn", "store"]
@@ -24,18 +25,18 @@ def test_what_is_dropped_failed_or_retired_is_left_over(store: Store) -> None:
     store.fail_version(store.version("rec", 4), "no rows")
     store.retire_version(store.version("rec", 1))
     assert store.snapshot().retired == {("rec", 1)}
-    assert {left.path for left in store.leftovers()} == {"/warehouse/models/rec/v4", "/warehouse/models/rec/v1"}
+    assert {left.path.text for left in store.leftovers()} == {"/warehouse/models/rec/v4", "/warehouse/models/rec/v1"}
     for name in ("ratings", "own", "file"):
         store.drop_tables([name])
     store.drop_models(["rec"])
-    found = {left.path: left.kind for left in store.leftovers()}
+    found = {left.path.text: left.kind for left in store.leftovers()}
     assert found == {"/warehouse/streams/ratings": "stream",
                      **{f"/warehouse/models/rec/v{number}": "version" for number in (1, 2, 3, 4)}}
     assert all(abs((datetime.now(timezone.utc) - left.since).total_seconds()) < 60 for left in store.leftovers())
-    store.forget_leftover("/warehouse/models/rec/v1")
+    store.forget_leftover(Claim("/warehouse/models/rec/v1"))
     assert len(store.leftovers()) == 4
     table(store)
-    assert "/warehouse/streams/ratings" not in {left.path for left in store.leftovers()}, "it is needed again"
+    assert "/warehouse/streams/ratings" not in {left.path.text for left in store.leftovers()}, "it is needed again"
 
 
 def test_a_model_created_anew_is_another_one(store: Store) -> None:

@@ -15,6 +15,7 @@ from flinkms_sql.commands.generate_model import ModelSize, publish_random
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.replica import VersionReplica
 from flinkms_sql.modellog.stream import Stream, StreamColumn
+from flinkms_sql.places import Places
 from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
 from udfs.block import Column, decode_block
@@ -23,7 +24,7 @@ from udfs.generate import PlantedRatings, random_factors
 
 def published(store: MemoryStore, warehouse: Path, algorithm: str = "als", name: str = "rec", **size: int):
     told: list[int] = []
-    version = publish_random(store, warehouse, name, algorithm, ModelSize(**size), told.append)
+    version = publish_random(store, Places(warehouse=warehouse), name, algorithm, ModelSize(**size), told.append)
     assert sum(told) == ModelSize(**size).rows(algorithm)
     return version
 
@@ -32,7 +33,7 @@ def test_a_random_model_predicts_what_its_rows_say(tmp_path: Path) -> None:
     store = MemoryStore()
     version = published(store, tmp_path, users=70_000, items=5, factors=3, seed=9)
     assert store.snapshot().by_alias("rec").version == version.version == 1
-    with closing(VersionReplica(Path(version.path))) as replica:
+    with closing(VersionReplica(Path(version.path.text))) as replica:
         model = configure("als", replica.version.options, replica.version.input_types)
         found = model.predict(replica, [Column(np.array([0, 69_999])), Column(np.array([4, 0]))])
     chunks = list(random_factors(70_000, 5, 3, 9))
@@ -51,7 +52,7 @@ def test_generating_again_is_a_new_version_of_the_same_model(tmp_path: Path) -> 
 @pytest.mark.parametrize("algorithm", ["svm", "logistic", "ridge"])
 def test_a_random_linear_model_predicts(tmp_path: Path, algorithm: str) -> None:
     version = published(MemoryStore(), tmp_path, algorithm, "clicks", features=1000)
-    with closing(VersionReplica(Path(version.path))) as replica:
+    with closing(VersionReplica(Path(version.path.text))) as replica:
         model = configure(algorithm, replica.version.options, replica.version.input_types)
         offsets = np.array([0, 2])
         found = model.predict(replica, [Column(np.array([0, 999]), None, offsets), Column(np.array([1.0, 2.0]), None, offsets)])
@@ -66,7 +67,7 @@ def test_a_random_linear_model_predicts(tmp_path: Path, algorithm: str) -> None:
 def test_a_size_that_does_not_fit_the_algorithm_is_refused(tmp_path: Path, algorithm: str, size: dict[str, int]) -> None:
     store = MemoryStore()
     with pytest.raises(FlinkmsError, match="a random model of algorithm") as raised:
-        publish_random(store, tmp_path, "rec", algorithm, ModelSize(**size), lambda rows: None)
+        publish_random(store, Places(warehouse=tmp_path), "rec", algorithm, ModelSize(**size), lambda rows: None)
     assert raised.value.sqlstate == "22023"
     assert store.snapshot().models == {}
 
@@ -76,7 +77,7 @@ def test_a_model_that_is_declared_otherwise_is_left_alone(tmp_path: Path, algori
     store = MemoryStore()
     published(store, tmp_path, users=3, items=3, factors=2)
     with pytest.raises(FlinkmsError, match='model "rec" is declared otherwise') as raised:
-        publish_random(store, tmp_path, "rec", algorithm, ModelSize(**size), lambda rows: None)
+        publish_random(store, Places(warehouse=tmp_path), "rec", algorithm, ModelSize(**size), lambda rows: None)
     assert raised.value.sqlstate == "42710"
     assert [version.version for version in store.versions("rec")] == [1]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from flinkms_sql import errors
@@ -17,14 +18,15 @@ from flinkms_sql.deploy.events import Done, Notice
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.upkeep import Upkeep
-from flinkms_sql.modellog.stream import Stream
-from flinkms_sql.modellog.version import Version, write_version
+from flinkms_sql.modellog.base import Chunk, write_base, write_manifest
+from flinkms_sql.modellog.stream import Stream, StreamColumn
+from flinkms_sql.modellog.version import Table, Version, write_version
 from flinkms_sql.places import Places
 from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.script import read_script
 from flinkms_sql.query.signatures import catalog_of
 from flinkms_sql.types import SqlType
-from tests.modellog_files import no_sync
+from tests.modellog_files import FlinkWriter, no_sync, upsert_frame
 from tests.test_retention import partition
 
 KEEP_S = 100.0
@@ -44,7 +46,7 @@ class World:
         self.store = MemoryStore(now=lambda: datetime.fromtimestamp(self.now, timezone.utc))
         for name in ("warehouse", "checkpoints", "run"):
             (self.path / name).mkdir()
-        self.upkeep = Upkeep(store=self.store, warehouse=self.path / "warehouse", checkpoints=self.path / "checkpoints",
+        self.upkeep = Upkeep(store=self.store, places=Places(warehouse=self.path / "warehouse", roots=(Path("/"),)), checkpoints=self.path / "checkpoints",
                              report=self.path / "run" / "upkeep.json", keep_s=KEEP_S, jobs_keep=2, clock=lambda: self.now)
 
     def execute(self, text: str) -> list:
@@ -65,7 +67,7 @@ class World:
         record = self.store.snapshot().models[name]
         directory = self.path / "warehouse" / "models" / f"{name}-{record.incarnation}"
         begun = self.store.begin_version(name, directory=str(directory), options={})
-        path = Path(begun.path)
+        path = Path(begun.path.text)
         path.mkdir(parents=True)
         write_version(path, Version(algorithm="als", options={}, input_types=(), tables=(), partitions=1), no_sync)
         if live:
@@ -144,12 +146,12 @@ def test_a_retired_version_says_so_and_how_to_keep_more(world: World) -> None:
 def test_the_files_of_a_failed_version_go(world: World) -> None:
     world.model()
     begun = world.store.begin_version("rec", directory=str(world.path / "warehouse" / "models" / "rec-1"), options={})
-    Path(begun.path).mkdir(parents=True)
+    Path(begun.path.text).mkdir(parents=True)
     world.after(1e6)
-    assert Path(begun.path).exists(), "it is in training"
+    assert Path(begun.path.text).exists(), "it is in training"
     world.store.fail_version(world.store.version("rec", 1), "no rows")
     world.after(KEEP_S)
-    assert not Path(begun.path).exists()
+    assert not Path(begun.path.text).exists()
     assert world.states() == {1: "failed"}
 
 
@@ -170,16 +172,16 @@ def test_a_dropped_stream_does_not_come_back(world: World, name: str) -> None:
     create = f"CREATE TABLE {name} (n BIGINT) WITH ('connector' = 'flinkms');"
     world.execute(create)
     [table] = world.store.snapshot().tables.values()
-    first = Path(table.path)
+    first = Path(table.path.text)
     assert first.parent == world.path / "warehouse" / "streams"
     world.execute(f"DROP TABLE {name}; {create}")
     [table] = world.store.snapshot().tables.values()
-    assert Path(table.path) != first
-    assert list((Path(table.path) / "log").iterdir()) == []
+    assert Path(table.path.text) != first
+    assert list((Path(table.path.text) / "log").iterdir()) == []
     world.after(KEEP_S - 1)
     assert first.exists()
     world.after(1)
-    assert not first.exists() and Path(table.path).exists()
+    assert not first.exists() and Path(table.path.text).exists()
 
 
 def test_a_path_that_was_given_is_the_users(world: World) -> None:
@@ -227,7 +229,7 @@ def test_a_stream_is_trimmed_to_its_retention(world: World) -> None:
     world.execute("CREATE TABLE ev (n BIGINT) WITH ('connector' = 'flinkms', 'retention' = '1 h');"
                   "CREATE TABLE kept (n BIGINT) WITH ('connector' = 'flinkms');")
     for name in ("ev", "kept"):
-        log = partition(Path(world.store.snapshot().tables[name].path), "frontend-0", [3, 2, 0])
+        log = partition(Path(world.store.snapshot().tables[name].path.text), "frontend-0", [3, 2, 0])
         assert len(list(log.path.glob("*.log"))) == 3
     [line] = world.after(0)
     assert line.startswith("stream ev trimmed: 2 segments")
@@ -262,7 +264,7 @@ def test_what_cannot_be_done_does_not_stop_the_rest_and_is_reported(world: World
     paths = [world.version() for _ in range(3)]
     (paths[2] / "version.json").write_text("{")
     world.execute("CREATE TABLE ev (n BIGINT) WITH ('connector' = 'flinkms', 'retention' = '1 h');")
-    stream = Path(world.store.snapshot().tables["ev"].path)
+    stream = Path(world.store.snapshot().tables["ev"].path.text)
     (stream / "log").rmdir()
     world.after(0)
     done = world.after(KEEP_S)
@@ -274,14 +276,53 @@ def test_what_cannot_be_done_does_not_stop_the_rest_and_is_reported(world: World
     assert any("stream ev" in problem for problem in report["problems"])
 
 
-def test_a_row_that_names_another_place_deletes_nothing(world: World) -> None:
-    precious = world.path / "precious" / "rec" / "v1"
-    precious.mkdir(parents=True)
+def outsiders(world: World) -> dict[str, Path]:
+    """A version and a stream outside of the warehouse, both overdue for every duty, and ways to name them."""
+    model, stream = world.path / "precious" / "rec" / "v1", world.path / "precious" / "ev"
+    table = Table(name="t", key="int64", width=2, initial=(0.0, 0.0))
+    (model / "t").mkdir(parents=True)
+    write_version(model, Version(algorithm="als", options={}, input_types=(), tables=(table,), partitions=1), no_sync)
+    rows = Chunk(keys=np.arange(3), rows=np.ones((3, 2), np.float32), sequences=np.zeros(3, np.int64),
+                 event_times=np.zeros(3, np.int64))  # fmt: skip
+    write_manifest(model / "t", write_base(model / "t", 1, [rows], key="int64", width=2, fsync=no_sync), {}, no_sync)
+    writer = FlinkWriter(model / "t" / "log" / "p0")
+    writer.begin()
+    for number in range(9):
+        writer.write(upsert_frame((1, 1, number, float(number))))
+        writer.roll()
+    writer.commit()
+    Stream.create(stream, (StreamColumn(name="n", type=SqlType.BIGINT),))
+    partition(stream, "frontend-0", [3, 2, 0])
+    return {"models": model.parent, "streams": stream}
+
+
+@pytest.mark.parametrize("way", ["plain", "dots", "link"])
+def test_no_duty_touches_what_a_row_names_outside_of_the_warehouse(world: World, way: str) -> None:
+    found = outsiders(world)
+    # The user's own streams are trimmed wherever they may be, which is below a root.
+    world.upkeep = replace(world.upkeep, places=Places(warehouse=world.path / "warehouse"), log_bytes_min=1)
+    names = {}
+    for kind, path in found.items():
+        folder = world.path / "warehouse" / kind
+        folder.mkdir()
+        (folder / "link").symlink_to(path)
+        names[kind] = {"plain": str(path), "dots": f"{folder}/../../precious/{path.name}", "link": str(folder / "link")}[way]
     world.model()
-    world.store.begin_version("rec", directory=str(precious.parent), options={})
-    world.store.drop_models(["rec"])
-    world.after(KEEP_S)
-    assert precious.exists()
+    world.store.begin_version("rec", directory=names["models"], options={})
+    world.store.publish_version("rec", 1, OUTCOME)
+    world.store.create_table(name="ev", kind="stream", columns=(Column(name="n", type=SqlType.BIGINT),), definition="",
+                             options={"connector": "flinkms", "retention": "1 s"}, path=names["streams"])
+    before = tree(world.path / "precious")
+    for due in (lambda: None, lambda: world.store.drop_models(["rec"]), lambda: world.store.drop_tables(["ev"])):
+        due()
+        world.after(KEEP_S)
+        assert tree(world.path / "precious") == before
+        report = json.loads((world.path / "run" / "upkeep.json").read_text())
+        assert any("outside of" in problem or "not absolute" in problem or "is not deleted" in problem
+                   for problem in report["problems"]), report
     assert world.store.leftovers() == []
-    report = json.loads((world.path / "run" / "upkeep.json").read_text())
-    assert any(str(precious) in problem for problem in report["problems"])
+
+
+def tree(folder: Path) -> dict[Path, bytes]:
+    """Every file and what is in it."""
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

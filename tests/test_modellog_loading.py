@@ -15,14 +15,15 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog import files, loading
 from flinkms_sql.modellog.frame import Position
 from flinkms_sql.modellog.loading import open_version, verify_loads
+from flinkms_sql.places import Places
 
 ALGORITHMS = [("als", {"users": 9, "items": 8, "factors": 2}), ("svm", {"features": 20}), ("ridge", {"features": 20})]
 
 
 def version(folder: Path, algorithm: str = "als", **size: int) -> Path:
     size = size or {"users": 9, "items": 8, "factors": 2}
-    record = publish_random(MemoryStore(), folder, "rec", algorithm, ModelSize(**size), lambda rows: None)
-    return Path(record.path)
+    record = publish_random(MemoryStore(), Places(warehouse=folder), "rec", algorithm, ModelSize(**size), lambda rows: None)
+    return Path(record.path.text)
 
 
 def change(file: Path, **values: object) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.places import Places, inside
+from flinkms_sql.places import Claim, Places, job_checkpoints, restorable
 
 
 @pytest.fixture
@@ -95,14 +97,68 @@ def test_what_connectors_are_given_is_let_through(places: Places) -> None:
         places.check_table(options)
 
 
+def test_a_claim_is_no_path() -> None:
+    claim = Claim("/etc/passwd")
+    for take in (Path, open, os.stat, lambda path: Path("/") / path):
+        with pytest.raises(TypeError):
+            take(claim)
+    assert str(claim) == "/etc/passwd"
+
+
+def outside(tmp_path: Path, real: str) -> list[str]:
+    """Ways to name what is not there, for a directory of ours."""
+    (tmp_path / "warehouse" / "link").symlink_to(tmp_path / "outside")
+    return [str(tmp_path / "outside"), str(tmp_path / "outside" / "a" / "v1"), "/", "", ".", "v1", "/etc",
+            str(Path(real).parent), f"{real}/log", f"{real}/../../../../outside", f"{real}/../v1/.", f"{real}/x/..",
+            str(tmp_path / "warehouse" / "link" / "x"), f"{real}\0", f"file://{tmp_path}/outside"]
+
+
+def denied(ask: Callable[[str], object], path: str) -> None:
+    with pytest.raises(FlinkmsError) as raised:
+        ask(path)
+    assert raised.value.sqlstate == errors.INSUFFICIENT_PRIVILEGE, path
+
+
 def test_a_version_is_in_the_warehouse_whatever_its_row_says(places: Places, tmp_path: Path) -> None:
-    real = str(tmp_path / "warehouse" / "models" / "rec" / "v1")
-    assert places.version(real) == Path(real)
-    (tmp_path / "warehouse" / "models" / "link").symlink_to(tmp_path / "outside")
-    for path in (str(tmp_path / "outside"), "/", "", "v1", str(tmp_path / "warehouse" / "models"),
-                 str(tmp_path / "warehouse" / "models" / "link" / "v1"), f"{real}/../../../../outside",
+    models = tmp_path / "warehouse" / "models"
+    real = str(models / "rec" / "v1")
+    assert places.version(Claim(real)) == Path(real)
+    (models / "link").symlink_to(tmp_path / "outside")
+    (models / "rec" / "v2").symlink_to(tmp_path / "outside")
+    for path in (*outside(tmp_path, real), str(models), str(models / "link" / "v1"), str(models / "rec" / "v2"),
                  str(tmp_path / "warehouse" / "streams" / "ev")):
-        with pytest.raises(FlinkmsError) as raised:
-            places.version(path)
-        assert raised.value.sqlstate == errors.INSUFFICIENT_PRIVILEGE
-    assert inside(tmp_path, real) == Path(real)
+        denied(lambda path: places.version(Claim(path)), path)
+
+
+def test_a_stream_is_in_the_warehouse_or_below_a_root(places: Places, tmp_path: Path) -> None:
+    real = str(tmp_path / "warehouse" / "streams" / "ev")
+    for good in (real, str(tmp_path / "root" / "sub"), str(tmp_path / "warehouse" / "mine")):
+        assert places.stream(Claim(good)) == Path(good)
+    (tmp_path / "warehouse" / "streams" / "link").symlink_to(tmp_path / "outside")
+    for path in (*outside(tmp_path, real), str(tmp_path / "warehouse" / "streams" / "link"), str(tmp_path / "root" / "link"),
+                 str(tmp_path / "root" / "own"), str(tmp_path / "warehouse" / "models" / "rec" / "v1")):
+        denied(lambda path: places.stream(Claim(path)), path)
+    denied(lambda _: places.stream(None), "")
+
+
+def test_links_are_followed_once_for_all(tmp_path: Path) -> None:
+    """Positions in a stream are kept by its directory: by another name it would be another stream."""
+    (tmp_path / "disk" / "streams" / "ev").mkdir(parents=True)
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    found = Places(warehouse=tmp_path / "data").stream(Claim(str(tmp_path / "data" / "streams" / "ev")))
+    assert found == tmp_path / "disk" / "streams" / "ev"
+
+
+def test_a_job_is_restored_from_checkpoints_of_ours_only(tmp_path: Path) -> None:
+    checkpoints, job = tmp_path / "check points", "ab" * 16
+    place = checkpoints / job / "chk-3"
+    place.mkdir(parents=True)
+    (checkpoints / ("cd" * 16)).symlink_to(tmp_path)
+    assert job_checkpoints(checkpoints, job) == checkpoints / job
+    assert restorable(checkpoints, place.as_uri()) == place.as_uri()
+    assert restorable(checkpoints, None) is None
+    for uri in ("file:///etc", "/etc", f"{place.as_uri()}/../../../x", "hdfs://host/x", "", place.as_uri().replace("/chk", "/../../chk"),
+                place.as_uri().replace("/chk", "/%2e%2e/%2e%2e/chk"), f"file:{checkpoints}/{'cd' * 16}/x", "chk-3"):
+        denied(lambda uri: restorable(checkpoints, uri), uri)
+    for number in ("..", "", ".", "../x", "/etc", "AB" * 16, "ab", f"{job}/chk-3", "cd" * 16):
+        denied(lambda number: job_checkpoints(checkpoints, number), number)

@@ -45,10 +45,10 @@ class Frontend:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = MemoryStore()
-        self.following = Following(StoreReader(self.store), reporter(self.store, "here:1"))  # type: ignore[arg-type]
+        self.following = Following(StoreReader(self.store), Places(warehouse=folder), reporter(self.store, "here:1"))  # type: ignore[arg-type]
 
     def publish(self, name: str = "rec") -> VersionRecord:
-        return publish_random(self.store, self.folder, name, "als", SIZE, lambda rows: None)
+        return publish_random(self.store, Places(warehouse=self.folder), name, "als", SIZE, lambda rows: None)
 
     def drop(self) -> None:
         """Drop rec, and its files: the next one of its name has the same directories."""
@@ -58,7 +58,7 @@ class Frontend:
     def places(self) -> tuple[Path, Path]:
         """Where the newest version of rec is, and where it is kept while it cannot be loaded."""
         number = len(self.store.versions("rec"))
-        path = Path(self.store.version("rec", number).path)
+        path = Path(self.store.version("rec", number).path.text)
         return path, path.with_name("kept")
 
     def hide(self) -> None:
@@ -90,7 +90,7 @@ def test_what_cannot_be_loaded_leaves_the_former_version_and_is_said(tmp_path: P
         frontend.publish()
         frontend.hide()
         await frontend.following.catch_up()
-        assert frontend.served() == Path(first.path)
+        assert frontend.served() == Path(first.path.text)
         with pytest.raises(FlinkmsError, match='version 2 of model "rec" cannot be loaded') as caught:
             frontend.served("rec@2")
         assert caught.value.sqlstate == "55000" and "version.json" in caught.value.detail
@@ -115,10 +115,10 @@ def test_what_becomes_loadable_is_served_without_a_change_of_the_registry(
         assert frontend.served().name == "v1"
         frontend.show()
         for _ in range(500):
-            if frontend.served() == Path(second.path) and not frontend.store.load_failures():
+            if frontend.served() == Path(second.path.text) and not frontend.store.load_failures():
                 break
             await asyncio.sleep(0.01)
-        assert (frontend.served(), frontend.store.load_failures()) == (Path(second.path), [])
+        assert (frontend.served(), frontend.store.load_failures()) == (Path(second.path.text), [])
         retrying.cancel()
 
     on_frontend(tmp_path, scenario)
@@ -140,10 +140,10 @@ def test_nothing_is_served_in_place_of_a_first_version_that_cannot_be_loaded(tmp
 def test_a_version_of_another_release_leaves_the_former_one(tmp_path: Path, change: Mapping[str, object]) -> None:
     async def scenario(frontend: Frontend) -> None:
         first, second = frontend.publish(), frontend.publish()
-        file = Path(second.path) / "version.json"
+        file = Path(second.path.text) / "version.json"
         file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
         await frontend.following.catch_up()
-        assert frontend.served() == Path(first.path)
+        assert frontend.served() == Path(first.path.text)
 
     on_frontend(tmp_path, scenario)
 
@@ -195,7 +195,7 @@ def test_snapshots_in_any_order_end_in_the_newest(
         await asyncio.gather(*(frontend.following.take(snapshot) for snapshot in snapshots))
         assert frontend.following.current().generation == newest.generation
         for (model, number), record in newest.versions.items():
-            assert frontend.served(f"{model}@{number}") == Path(record.path)
+            assert frontend.served(f"{model}@{number}") == Path(record.path.text)
         for (model, _), number in newest.aliases.items():
             assert frontend.following.registry.resolve(parse_address(model)).version == number
         assert len(frontend.following.registry.loaded()) == len(newest.versions)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from flinkms_sql.engine.registry import Registry
+from flinkms_sql.places import Places
 from flinkms_sql.serving import versions
 from flinkms_sql.serving.versions import LIVELY_S, POLL_OTHERS_S, POLL_QUIET_S, POLL_S, Held, Versions
 
@@ -38,7 +40,7 @@ def looks(monkeypatch: pytest.MonkeyPatch, *, during_s: float, before=lambda hel
             await sleep(0)
 
         monkeypatch.setattr(versions.asyncio, "sleep", pass_time)
-        held = Versions(Registry())
+        held = Versions(Registry(), Places(warehouse=Path()))
         held._held = {("m", number, "", 0.0): Held(loaded=None, replica=replica) for number, replica in ((2, live), (1, old))}
         held._asked = frozenset({("m", 2, "", 0.0)})
         before(held, live)

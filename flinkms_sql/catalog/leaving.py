@@ -9,6 +9,7 @@ from datetime import datetime
 
 from flinkms_sql.catalog import records
 from flinkms_sql.catalog.lifetimes import LEARNERS, Leftover
+from flinkms_sql.places import Claim
 
 
 class MemoryLifetimes:
@@ -21,7 +22,7 @@ class MemoryLifetimes:
     _versions: dict[tuple[str, int], records.VersionRecord]
     _learning: dict[tuple[str, int], records.Learning]
     _jobs: dict[int, records.JobRecord]
-    _left: dict[str, Leftover]
+    _left: dict[Claim, Leftover]
     _this: Callable[[records.VersionRecord], records.VersionRecord]
 
     def learning(self, version: records.VersionRecord) -> records.Learning:
@@ -54,7 +55,7 @@ class MemoryLifetimes:
             return sorted((left for left in self._left.values() if left.path not in kept),
                           key=lambda left: (left.since, left.path))
 
-    def forget_leftover(self, path: str) -> None:
+    def forget_leftover(self, path: Claim) -> None:
         """See Lifetimes."""
         with self._changed:
             self._left.pop(path, None)

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from flinkms_sql import sqlfiles
 from flinkms_sql.catalog.connection import Database
+from flinkms_sql.places import Claim
 
 _LIFETIMES = sqlfiles.queries("catalog/lifetimes")
 
@@ -27,7 +28,7 @@ forgotten with it, but they have to be ended."""
 class Leftover:
     """A directory that nothing registered names any more, since a moment."""
 
-    path: str
+    path: Claim
     kind: Literal["version", "stream"]
     since: datetime
 
@@ -41,7 +42,7 @@ class Lifetimes(Protocol):
         One that is registered again, or still, is not among them. A directory that a user named is the user's.
         """
 
-    def forget_leftover(self, path: str) -> None:
+    def forget_leftover(self, path: Claim) -> None:
         """Its files are gone."""
 
     def checkpoints_in_use(self) -> frozenset[str]:
@@ -64,12 +65,13 @@ class PostgresLifetimes:
     def leftovers(self) -> list[Leftover]:
         """See Lifetimes."""
         with self._database.transaction() as connection:
-            return [Leftover(**row) for row in connection.execute(_LIFETIMES["leftovers"])]
+            return [Leftover(path=Claim(row["path"]), kind=row["kind"], since=row["since"])
+                    for row in connection.execute(_LIFETIMES["leftovers"])]
 
-    def forget_leftover(self, path: str) -> None:
+    def forget_leftover(self, path: Claim) -> None:
         """See Lifetimes."""
         with self._database.transaction() as connection:
-            connection.execute(_LIFETIMES["forget_leftover"], {"path": path})
+            connection.execute(_LIFETIMES["forget_leftover"], {"path": path.text})
 
     def checkpoints_in_use(self) -> frozenset[str]:
         """See Lifetimes."""

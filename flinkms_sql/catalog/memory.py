@@ -24,6 +24,7 @@ from flinkms_sql.catalog.retirement import dropped
 from flinkms_sql.catalog.storable import storable
 from flinkms_sql.catalog.subjects import Subjects
 from flinkms_sql.catalog.watch import CHANNELS, Channel, Watch
+from flinkms_sql.places import Claim
 
 
 def _now() -> datetime:
@@ -48,7 +49,7 @@ class MemoryStore(MemoryLifetimes):
         self._metrics: list[records.MetricRecord] = []
         self._load_failures: dict[str, list[records.LoadFailure]] = {}
         self._job_ids = itertools.count(1)
-        self._left: dict[str, Leftover] = {}
+        self._left: dict[Claim, Leftover] = {}
 
     def migrate(self) -> list[str]:
         """See Store: there is no schema."""
@@ -64,7 +65,7 @@ class MemoryStore(MemoryLifetimes):
             if name in self._tables:
                 raise records.duplicate("table", name)
             self._tables[name] = records.TableRecord(name=name, kind=kind, columns=tuple(columns),
-                                                     options=dict(options), definition=definition, path=path,
+                                                     options=dict(options), definition=definition, path=None if path is None else Claim(path),
                                                      created_at=self._now())
             return self._tables[name]
 
@@ -134,7 +135,7 @@ class MemoryStore(MemoryLifetimes):
             self._check_model(model)
             number = max((held for name, held in self._versions if name == model), default=0) + 1
             self._versions[model, number] = records.VersionRecord(
-                model=model, version=number, state="training", path=f"{directory}/v{number}", options=dict(options),
+                model=model, version=number, state="training", path=Claim(f"{directory}/v{number}"), options=dict(options),
                 outcome=None, error=None, created_at=self._now(), published_at=None)
             return self._versions[model, number]
 

@@ -14,6 +14,7 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.address import LIVE, ModelAddress
 from flinkms_sql.catalog.retirement import retired
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.places import Claim
 from flinkms_sql.types import SqlType
 
 TableKind = Literal["stream", "flink"]
@@ -50,7 +51,7 @@ class TableRecord:
     columns: tuple[Column, ...]
     options: Mapping[str, str]
     definition: str
-    path: str | None
+    path: Claim | None
     created_at: datetime
 
 
@@ -106,7 +107,7 @@ class VersionRecord:
     model: str
     version: int
     state: VersionState
-    path: str
+    path: Claim
     options: Mapping[str, str]
     outcome: TrainingOutcome | None
     error: str | None

@@ -31,6 +31,7 @@ from flinkms_sql.catalog.records import (
     VersionRecord,
 )
 from flinkms_sql.catalog.roles import RoleRights
+from flinkms_sql.places import Claim
 from flinkms_sql.types import SqlType
 
 Row = Mapping[str, Any]
@@ -51,7 +52,7 @@ def columns_of(stored: Iterable[Mapping[str, str]]) -> tuple[Column, ...]:
 def table(row: Row) -> TableRecord:
     """A row of flinkms.tables."""
     return TableRecord(name=row["name"], kind=row["kind"], columns=columns_of(row["columns"]), options=row["options"],
-                       definition=row["definition"], path=row["path"], created_at=row["created_at"])
+                       definition=row["definition"], path=None if row["path"] is None else Claim(row["path"]), created_at=row["created_at"])
 
 
 def model(row: Row) -> ModelRecord:
@@ -71,7 +72,7 @@ def version(row: Row) -> VersionRecord:
                                   failures=row["failures"], duration_ms=row["duration_ms"],
                                   code_hash=row["code_hash"], training_metrics=row["training_metrics"],
                                   positions=positions_of(row["positions"]))
-    return VersionRecord(model=row["model"], version=row["version"], state=row["state"], path=row["path"],
+    return VersionRecord(model=row["model"], version=row["version"], state=row["state"], path=Claim(row["path"]),
                          options=row["options"], outcome=outcome, error=row["error"], created_at=row["created_at"],
                          published_at=row["published_at"])
 

@@ -71,10 +71,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return 0
     with open_deployer(settings) as deployer:
         table = deployer.store.snapshot().tables.get(arguments.stream)
-    if table is None or table.path is None:
+    if table is None or table.kind != "stream":
         raise FlinkmsError(errors.UNDEFINED_TABLE, f'stream "{arguments.stream}" does not exist',
                            hint="CREATE TABLE … WITH ('connector' = 'flinkms') declares one.")
-    write_stream(Stream.open(Path(table.path)), planted, arguments.rows, rate=arguments.rate)
+    write_stream(Stream.open(deployer.places.stream(table.path)), planted, arguments.rows, rate=arguments.rate)
     print(f'{arguments.rows:,} ratings in stream "{arguments.stream}"; irreducible RMSE {planted.noise:g}')
     return 0
 
@@ -84,7 +84,7 @@ def _run_model(arguments: argparse.Namespace, settings: Settings) -> int:
                      features=arguments.features, seed=arguments.seed)
     algorithm = arguments.algorithm or ("als" if arguments.features is None else "logistic")
     with open_deployer(settings) as deployer, _bar("rows", size.rows(algorithm)) as advance:
-        version = publish_random(deployer.store, deployer.warehouse, arguments.name, algorithm, size, advance)
+        version = publish_random(deployer.store, deployer.places, arguments.name, algorithm, size, advance)
     print(f'model "{version.model}" version {version.version}: {size.rows(algorithm):,} rows')
     return 0
 

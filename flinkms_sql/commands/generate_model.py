@@ -23,6 +23,7 @@ from flinkms_sql.modellog.base import Chunk, write_base, write_manifest
 from flinkms_sql.modellog.loading import verify_loads
 from flinkms_sql.modellog.naming import model_directory
 from flinkms_sql.modellog.version import Table, Version, write_version
+from flinkms_sql.places import Places
 from flinkms_sql.query.lexer import quote_name
 from flinkms_sql.types import SqlType
 from udfs.algorithms import configure
@@ -65,7 +66,7 @@ class ModelSize:
         return self.users + self.items if algorithm == "als" else -(-(self.features + 1) // RANGE)
 
 
-def publish_random(store: Store, warehouse: Path, name: str, algorithm: str, size: ModelSize,
+def publish_random(store: Store, places: Places, name: str, algorithm: str, size: ModelSize,
                    advance: Callable[[int], object]) -> VersionRecord:
     """Write a new version of the model, declared if it is not, and make it live; ``advance`` is told of rows written.
 
@@ -75,11 +76,12 @@ def publish_random(store: Store, warehouse: Path, name: str, algorithm: str, siz
     began = time.monotonic()
     record = store.snapshot().models.get(name) or _declare(store, name, algorithm, size)
     model = _configured(record, algorithm, size)
-    version = store.begin_version(name, directory=str(model_directory(warehouse, name, record.incarnation)),
+    version = store.begin_version(name, directory=str(model_directory(places.warehouse, name, record.incarnation)),
                                   options=record.options)
     try:
-        _write(Path(version.path), record, model, size, advance)
-        verify_loads(Path(version.path))
+        directory = places.version(version.path)
+        _write(directory, record, model, size, advance)
+        verify_loads(directory)
     except Exception as error:
         store.fail_version(version, str(error))
         raise

@@ -138,18 +138,21 @@ class JobContext:
         filled: it cannot do without a row of them.
         """
         if is_local(self.cluster.address):
-            known = self.store.snapshot().tables
+            known = {table.name: table for table in self.tables(tables)}
             check_files(known, tables)
             if filled:
                 check_rows(known, tables)
                 check_columns(known, tables)
 
     def tables(self, names: Sequence[str]) -> list[TableRecord]:
-        """The registered tables of these names. Raises 42P01 for one that is not there."""
+        """The registered tables of these names. Raises 42P01 for one that is not there, 42501 for one that names what it
+        may not reach: a row may say what no statement could."""
         declared = self.store.snapshot().tables
         for name in names:
             if name not in declared:
                 raise FlinkmsError(errors.UNDEFINED_TABLE, f'Flink table "{name}" does not exist')
+        for name in names:
+            self.places.check_table(declared[name].options)
         return [declared[name] for name in names]
 
     def declared(self, tables: Iterable[TableRecord],
@@ -160,9 +163,8 @@ class JobContext:
                      for record in tables)
 
     def _options(self, record: TableRecord, access: Callable[[TableRecord], Mapping[str, str]]) -> Mapping[str, str | None]:
-        self.places.check_table(record.options)
         if record.kind == "stream":
-            return {"path": str(self.places.stream(record.path or "")), **access(record)}
+            return {"path": str(self.places.stream(record.path)), **access(record)}
         return reading_options(record.options)
 
 

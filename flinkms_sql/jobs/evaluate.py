@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -38,13 +37,14 @@ def evaluate(job: JobRecord, context: JobContext) -> dict | None:
     snapshot = context.store.snapshot()
     version = resolve(snapshot, job.model or "", job.version)
     names, types = signature(snapshot, version.model), input_types(snapshot, version.model)
-    output, files = output_type(snapshot, version.model), read_version(Path(version.path))
+    directory, output = context.places.version(version.path), output_type(snapshot, version.model)
+    files = read_version(directory)
     context.check_files(job.options["tables"])
     flink_job_id = new_flink_job_id()
     rows_of = context.flink.submit_evaluation(EvaluationSubmission(
         name=f"evaluate {version.model}@{version.version} (job {job.id})", flink_job_id=flink_job_id, query=job.query,
         tables=context.declared(context.tables(job.options["tables"]), lambda _: {"scan.bounded": "true"}),
-        columns=list(zip(names, (*types, served_label(files, output)), strict=True)), version=version.path, output=output,
+        columns=list(zip(names, (*types, served_label(files, output)), strict=True)), version=str(directory), output=output,
     ), lambda: context.record_submission(job, flink_job_id, version=version.version))
     context.store.update_job(job.id, state="running")
     context.follow(job, flink_job_id, lambda state: None)

@@ -38,6 +38,7 @@ from flinkms_sql.jobs.readers import learning_group
 from flinkms_sql.jobs.submissions import LearnerSubmission
 from flinkms_sql.modellog.segments import read_committed
 from flinkms_sql.modellog.version import read_version
+from flinkms_sql.places import job_checkpoints, restorable
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def halt(flink_job_id: str, context: JobContext) -> None:
     if context.cluster.status(flink_job_id).state in (None, *ENDED_STATES):
         return
     try:
-        context.cluster.stop_with_savepoint(flink_job_id, (context.checkpoints / flink_job_id).as_uri())
+        context.cluster.stop_with_savepoint(flink_job_id, job_checkpoints(context.checkpoints, flink_job_id).as_uri())
     except FlinkmsError as error:
         if error.sqlstate == errors.CONNECTION_FAILURE:
             raise
@@ -124,7 +125,7 @@ def scan_group(version: VersionRecord) -> str:
 
 def streams(standing: JobRecord, context: JobContext) -> list[Path]:
     """Directories of the streams that a standing job's query reads."""
-    return [Path(record.path or "") for record in _tables(standing, context).values() if record.kind == "stream"]
+    return [context.places.stream(record.path) for record in _tables(standing, context).values() if record.kind == "stream"]
 
 
 def _teaches(flink_job_id: str, context: JobContext) -> bool:
@@ -145,7 +146,7 @@ def _plan(standing: JobRecord, tables: Mapping[str, TableRecord]) -> str:
     """
     parts = [standing.query, str(_parallelism(standing))]
     for name, record in sorted(tables.items()):
-        parts += [name, record.path or "", record.definition, record.created_at.isoformat()]
+        parts += [name, str(record.path or ""), record.definition, record.created_at.isoformat()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -158,7 +159,7 @@ def _start(learning: Learning, plan: str, query: str, tables: Mapping[str, Table
     """Where the learning of a version stands. Raises 55000 when only the state of another query could say it."""
     learner = learning.learner
     if learner is None:
-        return LearnerStart(sources=_resolved(learning.trained_to), logs=_committed(Path(version.path)))
+        return LearnerStart(sources=_resolved(learning.trained_to), logs=_committed(context.places.version(version.path)))
     start = learner.start
     newest = newest_checkpoint(context.checkpoints, learner.flink_job_id)
     if newest is not None:
@@ -172,7 +173,8 @@ def _start(learning: Learning, plan: str, query: str, tables: Mapping[str, Table
             | start.apart.difference(map(os.path.realpath, found.sources)),
         )
     # The positions hold whatever the state is good for: another query begins with its own state empty.
-    lost = start.restore is not None and not Path(urlparse(start.restore).path).exists()
+    restore = restorable(context.checkpoints, start.restore)
+    lost = restore is not None and not Path(urlparse(restore).path).exists()
     same = learner.plan == plan or (learner.plan, learner.query) == (BEFORE_PLANS, query)
     if same and not lost:
         return start
@@ -224,11 +226,12 @@ def _submit(standing: JobRecord, version: VersionRecord, learner: Learner, table
             context: JobContext) -> None:
     snapshot = context.store.snapshot()
     names, types = signature(snapshot, version.model), input_types(snapshot, version.model)
-    label = served_label(read_version(Path(version.path)), output_type(snapshot, version.model))
+    taught = context.places.version(version.path)
+    label = served_label(read_version(taught), output_type(snapshot, version.model))
     start = learner.start
 
     def reading(record: TableRecord) -> dict[str, str]:
-        directory = str(context.places.stream(record.path or ""))
+        directory = str(context.places.stream(record.path))
         at = {partition: list(place) for partition, place in start.sources.get(directory, {}).items()}
         return {"scan.startup.mode": "positions", "scan.startup.positions": json.dumps(at),
                 "scan.group": scan_group(version)}
@@ -236,7 +239,8 @@ def _submit(standing: JobRecord, version: VersionRecord, learner: Learner, table
     wanted = LearnerSubmission(
         name=f"learn {version.model}@{version.version} (job {standing.id})", flink_job_id=learner.flink_job_id,
         tables=context.declared(tables.values(), reading), query=standing.query, parallelism=_parallelism(standing),
-        restore=start.restore, columns=list(zip(names, (*types, label), strict=True)), version=version.path, logs=start.logs,
+        restore=restorable(context.checkpoints, start.restore), columns=list(zip(names, (*types, label), strict=True)), version=str(taught),
+        logs=start.logs,
     )
     # Before the submission: a runner that is killed in between finds it, or that it never came.
     context.flink.submit_learner(wanted, lambda: context.store.record_learner(version, learner))

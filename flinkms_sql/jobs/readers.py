@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Iterable
 
 from flinkms_sql.catalog.records import ENDED, JobRecord, Snapshot
+from flinkms_sql.places import Claim
 
 
-def learning_group(version_path: str) -> str:
+def learning_group(version: Claim) -> str:
     """The name under which the learners of a version commit how far they are in a stream."""
-    return f"version-{hashlib.sha256(version_path.encode()).hexdigest()[:24]}"
+    return f"version-{hashlib.sha256(version.text.encode()).hexdigest()[:24]}"
 
 
 def job_group(job: int) -> str:

@@ -22,6 +22,7 @@ from flinkms_sql.jobs.naming import PREDICT_FUNCTION
 from flinkms_sql.jobs.readers import job_group
 from flinkms_sql.jobs.standing import Standing
 from flinkms_sql.jobs.submissions import ScoringSubmission
+from flinkms_sql.places import restorable
 
 
 def score(job: JobRecord, context: JobContext) -> dict | None:
@@ -94,12 +95,13 @@ def _submit(job: JobRecord, context: JobContext, restore: str | None = None) -> 
     functions = {}
     for index, call in enumerate(job.options["calls"]):
         version = resolve(snapshot, call["model"], call["version"])
-        functions[PREDICT_FUNCTION.format(index)] = (version.path, output_type(snapshot, call["model"]))
+        functions[PREDICT_FUNCTION.format(index)] = (str(context.places.version(version.path)),
+                                                      output_type(snapshot, call["model"]))
     names = sorted({*job.options["tables"], *job.options["targets"]})
     wanted = ScoringSubmission(
         name=f"score (job {job.id})", flink_job_id=flink_job_id, tables=context.declared(context.tables(names), access),
-        query=job.query, parallelism=int(job.options.get("parallelism", 1)), restore=restore, standing=standing,
-        functions=functions,
+        query=job.query, parallelism=int(job.options.get("parallelism", 1)), standing=standing,
+        functions=functions, restore=restorable(context.checkpoints, restore),
     )
     context.flink.submit_scoring(
         wanted, lambda: context.record_submission(job, flink_job_id, options={**job.options, "restore": restore}))

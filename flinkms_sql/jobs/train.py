@@ -120,7 +120,7 @@ def _submit(job: JobRecord, version: VersionRecord, model: Model, options: dict[
         options=options, names=names, types=types, output=output, directory=directory, progress=directory / PROGRESS,
         tables=context.declared(tables, lambda table: {
             "scan.bounded": "true",
-            "scan.bounded.positions": json.dumps({name: list(at) for name, at in ends[table.path or ""].items()}),
+            "scan.bounded.positions": json.dumps({name: list(at) for name, at in ends[str(table.path or "")].items()}),
         }),
     )
     context.flink.submit_training(wanted, lambda: context.record_submission(job, flink_job_id, progress={"phase": "reading"}))
@@ -130,10 +130,10 @@ def _submit(job: JobRecord, version: VersionRecord, model: Model, options: dict[
 
 def _ends(version: VersionRecord, tables: Sequence[TableRecord], context: JobContext) -> Positions:
     """Up to where this training reads each stream: recorded before it does, because the version learns on from there."""
-    streams = {table.path for table in tables if table.kind == "stream" and table.path is not None}
+    streams = {str(table.path): context.places.stream(table.path) for table in tables if table.kind == "stream"}
     ends = context.store.learning(version).trained_to
-    if ends.keys() != streams:
-        ends = {path: stream_ends(Path(path)) for path in streams}
+    if ends.keys() != streams.keys():
+        ends = {claim: stream_ends(path) for claim, path in streams.items()}
         context.store.record_training(version, ends)
     return ends
 

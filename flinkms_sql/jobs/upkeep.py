@@ -29,6 +29,7 @@ from flinkms_sql.modellog.compact import compact, retire, sizes
 from flinkms_sql.modellog.files import io_error, write_json
 from flinkms_sql.modellog.retention import parse_duration, trim
 from flinkms_sql.modellog.version import read_version
+from flinkms_sql.places import Places
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Upkeep:
     """
 
     store: Store
-    warehouse: Path
+    places: Places
     checkpoints: Path
     report: Path
     keep_s: float
@@ -118,19 +119,24 @@ class Upkeep:
 
     def _compact_tables(self) -> Iterator[str]:
         for record in self.store.snapshot().versions.values():
-            made = keep_up_version(Path(record.path), keep_s=self.keep_s, log_bytes_min=self.log_bytes_min,
-                                   clock=self.clock, problem=self._problem)
+            try:
+                path = self.places.version(record.path)
+            except FlinkmsError as error:
+                self._problem(f"version {record.model}@{record.version}: {error.message}")
+                continue
+            made = keep_up_version(path, keep_s=self.keep_s, log_bytes_min=self.log_bytes_min, clock=self.clock,
+                                   problem=self._problem)
             yield from (f"log of {record.model}@{record.version} compacted into {base}" for base in made)
 
     def _trim_streams(self) -> Iterator[str]:
         jobs = self.store.jobs()
         snapshot = self.store.snapshot()
         for record in snapshot.tables.values():
-            if record.kind != "stream" or record.path is None:
+            if record.kind != "stream":
                 continue
             text = record.options.get("retention")
             try:
-                gone = trim(Path(record.path), self.clock(), retention_s=None if text is None else parse_duration(text),
+                gone = trim(self.places.stream(record.path), self.clock(), retention_s=None if text is None else parse_duration(text),
                             groups=reading_groups(snapshot, jobs), jobs=frozenset(
                                 job.id for job in jobs if job.state not in ("finished", "failed", "canceled")))
             except (FlinkmsError, ValueError) as error:
@@ -141,8 +147,8 @@ class Upkeep:
 
     def _delete_leftovers(self) -> Iterator[str]:
         snapshot = self.store.snapshot()
-        needed = [Path(path) for path in [*(version.path for version in snapshot.versions.values()),
-                                          *(table.path for table in snapshot.tables.values() if table.path)]]
+        needed = [Path(claim.text) for claim in (*(version.path for version in snapshot.versions.values()),
+                                                 *(table.path for table in snapshot.tables.values() if table.path))]
         for left in [left for left in self.store.leftovers() if self._is_due(left.since.timestamp())][:DELETIONS_MAX]:
             try:
                 was_there = self._delete_leftover(left, needed)
@@ -157,7 +163,7 @@ class Upkeep:
 
     def _delete_leftover(self, left: Leftover, needed: list[Path]) -> bool:
         depth, root = (2, "models") if left.kind == "version" else (1, "streams")
-        return remove_directory(Path(left.path), self.warehouse / root, depth=depth, needed=needed)
+        return remove_directory(Path(left.path.text), self.places.warehouse / root, depth=depth, needed=needed)
 
     def _delete_checkpoints(self) -> Iterator[str]:
         # Listed before it is asked what is in use: a learner is registered before it makes a directory.

@@ -46,13 +46,13 @@ def run_frontend(settings: Settings, dsn: str) -> None:
 async def _main(settings: Settings, dsn: str) -> None:
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(closing(PostgresStore(dsn)))
-        following = Following(SnapshotReader(dsn), reporter(store, f"{settings.host}:{settings.port}"))
+        places = Places(warehouse=settings.warehouse, roots=settings.roots, closed=settings.closed)
+        following = Following(SnapshotReader(dsn), places, reporter(store, f"{settings.host}:{settings.port}"))
         stack.enter_context(closing(following.streams))
         await following.catch_up()
         access = await _access(settings, dsn)
         gc.collect()
         gc.freeze()
-        places = Places(warehouse=settings.warehouse, roots=settings.roots, closed=settings.closed)
         services = Services(
             catalogs=following, registry=following.registry, streams=following.streams,
             backend=client_address(dsn, settings.client_dsn), access=access,

@@ -7,12 +7,12 @@ ones and a restarted one takes up its own again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import Snapshot
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.stream import Stream, StreamWriter
+from flinkms_sql.places import Claim, Places
 
 FRONTENDS_MAX = 64
 """Frontends that can insert into one stream: each holds a partition, which every reader of the stream follows."""
@@ -21,26 +21,30 @@ FRONTENDS_MAX = 64
 class Streams:
     """Opens a writer at the first insert, closes it when its stream is dropped. ``on_insert``: called for each insert."""
 
-    def __init__(self, on_insert: Callable[[], None]) -> None:
+    def __init__(self, places: Places, on_insert: Callable[[], None]) -> None:
+        self._places = places
         self._on_insert = on_insert
-        self._paths: dict[str, Path] = {}
+        self._claims: dict[str, Claim | None] = {}
+        self._written: dict[str, Claim | None] = {}
         self._writers: dict[str, StreamWriter] = {}
 
     def follow(self, snapshot: Snapshot) -> None:
         """Know the streams of a snapshot; writers of streams that are gone are closed."""
-        self._paths = {name: Path(record.path) for name, record in snapshot.tables.items()
-                       if record.kind == "stream" and record.path is not None}
-        for name in [name for name, writer in self._writers.items() if self._paths.get(name) != writer.stream.path]:
+        self._claims = {name: record.path for name, record in snapshot.tables.items() if record.kind == "stream"}
+        for name in [name for name in self._writers if self._claims.get(name) != self._written[name]]:
             self._writers.pop(name).close()
 
     def writer(self, table: str) -> StreamWriter:
-        """The writer of a stream. Raises FlinkmsError 42P01 when there is none, 58030 when it cannot be opened."""
+        """The writer of a stream. Raises FlinkmsError 42P01 when there is none, 42501 when its row names a
+        place that is not ours, 58030 when it cannot be opened."""
         self._on_insert()
         writer = self._writers.get(table)
         if writer is None:
-            if table not in self._paths:
+            if table not in self._claims:
                 raise FlinkmsError(errors.UNDEFINED_TABLE, f'stream "{table}" does not exist')
-            writer = self._writers[table] = _open(Stream.open(self._paths[table]))
+            claim = self._claims[table]
+            writer = self._writers[table] = _open(Stream.open(self._places.stream(claim)))
+            self._written[table] = claim
         return writer
 
     def close(self) -> None:

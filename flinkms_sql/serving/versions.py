@@ -15,7 +15,6 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from flinkms_sql.catalog.records import Snapshot, VersionRecord
 from flinkms_sql.engine.registry import LoadedVersion, Registry
@@ -24,6 +23,7 @@ from flinkms_sql.modellog.files import reason_of
 from flinkms_sql.modellog.frame import Position
 from flinkms_sql.modellog.loading import Opened, open_version
 from flinkms_sql.modellog.replica import VersionReplica
+from flinkms_sql.places import Places
 from flinkms_sql.serving.views import Key, pointers_of
 
 logger = logging.getLogger(__name__)
@@ -71,8 +71,9 @@ class Failure:
 class Versions:
     """Keeps the engine's registry in step with the catalog's snapshots and the logs."""
 
-    def __init__(self, registry: Registry, report: Report | None = None) -> None:
+    def __init__(self, registry: Registry, places: Places, report: Report | None = None) -> None:
         self._registry = registry
+        self._places = places
         self._report = report
         self._snapshot: Snapshot | None = None
         self._held: dict[Identity, Held] = {}
@@ -142,7 +143,7 @@ class Versions:
 
     async def _load(self, identity: Identity, record: VersionRecord) -> None:
         try:
-            opened = await asyncio.to_thread(open_version, Path(record.path), _positions(record))
+            opened = await asyncio.to_thread(open_version, self._places.version(record.path), _positions(record))
         except FlinkmsError as error:
             self._failed[identity] = self._failure(error, self._failed.get(identity))
             logger.error("version %s@%d cannot be loaded: %s", record.model, record.version, error)
@@ -216,7 +217,7 @@ class Versions:
 
 def identity_of(record: VersionRecord) -> Identity:
     """Who a version is, whatever else has had its name and number."""
-    return record.model, record.version, record.path, record.created_at.timestamp()
+    return record.model, record.version, record.path.text, record.created_at.timestamp()
 
 
 def loaded_version(record: VersionRecord, opened: Opened) -> LoadedVersion:

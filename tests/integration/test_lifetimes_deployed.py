@@ -15,6 +15,7 @@ import pytest
 from flinkms_sql.app import control_dsn
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.jobs.upkeep import Upkeep
+from flinkms_sql.places import Places
 from tests.deployment import Deployment
 
 pytestmark = pytest.mark.integration
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.integration
 def upkeep(deployment: Deployment, tmp_path: Path) -> Iterator[Upkeep]:
     """Upkeep of the deployment for which nothing has to wait; the jobs of other tests are remembered."""
     with closing(PostgresStore(control_dsn(deployment.settings))) as store:
-        yield Upkeep(store=store, warehouse=deployment.settings.warehouse, checkpoints=tmp_path / "none",
+        yield Upkeep(store=store, places=Places(warehouse=deployment.settings.warehouse), checkpoints=tmp_path / "none",
                      report=deployment.settings.upkeep_report, keep_s=0.0, jobs_keep=1_000_000)
 
 

@@ -14,6 +14,7 @@ import pytest
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.commands.generate_model import ModelSize, publish_random
 from flinkms_sql.modellog.frame import UPSERT, encode_frame
+from flinkms_sql.places import Places
 from flinkms_sql.runtime import postgres
 from tests.deployment import Deployment
 from tests.modellog_files import FlinkWriter, nine_keys
@@ -33,7 +34,7 @@ def store(deployment: Deployment) -> Iterator[PostgresStore]:
 
 def publish(deployment: Deployment, store: PostgresStore, model: str, seed: int = 0) -> Path:
     size = ModelSize(users=SIZE.users, items=SIZE.items, factors=SIZE.factors, seed=seed)
-    return Path(publish_random(store, deployment.settings.warehouse, model, "als", size, lambda rows: None).path)
+    return Path(publish_random(store, Places(warehouse=deployment.settings.warehouse), model, "als", size, lambda rows: None).path.text)
 
 
 def predicted(deployment: Deployment, model: str) -> float:

@@ -205,7 +205,7 @@ class LearningWorld:
 
     def _insert(self, stream: str) -> None:
         """Some rows, each append committed or taken back, by one of the processes that write a stream."""
-        path = self.store.snapshot().tables[stream].path or ""
+        path = self.store.snapshot().tables[stream].path
         for _ in range(self.chance.randint(1, 5)):
             numbers = [next(self._numbers) for _ in range(self.chance.randint(1, 4))]
             if _append(Path(path) / "log" / self.chance.choice(("frontend-0", "frontend-1")), numbers, self.chance.random()):
@@ -276,8 +276,8 @@ class LearningWorld:
     def _check_version(self, version: VersionRecord) -> None:
         """Each committed observation once: trained or learned."""
         snapshot = self.store.snapshot()
-        held = Counter(learned(Path(version.path)))
-        trained = json.loads((Path(version.path) / READ).read_text()) if self._trains_from == "events" else []
+        held = Counter(learned(Path(version.path.text)))
+        trained = json.loads((Path(version.path.text) / READ).read_text()) if self._trains_from == "events" else []
         held.update(trained)
         committed = {number for rows in self._inserted for number in rows.numbers}
         present = {number for rows in self._inserted if rows.path == snapshot.tables["events"].path for number in rows.numbers}
