@@ -16,15 +16,17 @@ from hypothesis import strategies as st
 
 from flinkms_sql.catalog.address import parse_address
 from flinkms_sql.catalog.memory import MemoryStore
-from flinkms_sql.catalog.records import Snapshot, VersionRecord
+from flinkms_sql.catalog.records import Column, Snapshot, TrainingOutcome, VersionRecord
 from flinkms_sql.commands.generate_model import ModelSize, publish_random
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.modellog.stream import Stream, StreamColumn
 from flinkms_sql.places import Places
 from flinkms_sql.query.analyze import analyze
 from flinkms_sql.serving import versions as versions_module
 from flinkms_sql.serving.deploying import SessionDeployer
 from flinkms_sql.serving.following import Following, reporter
+from flinkms_sql.types import SqlType
 
 SIZE = ModelSize(users=3, items=3, factors=2)
 
@@ -222,3 +224,35 @@ def test_a_promotion_to_what_cannot_be_loaded_is_refused_before_anything_changes
         assert frontend.served().name == "v2"
 
     on_frontend(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_what_a_row_names_outside_of_the_warehouse_is_neither_loaded_nor_written(tmp_path: Path, link: bool) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    frontend, other = Frontend(ours), Frontend(theirs)
+    directory = Path(other.publish().path.text).parent
+    stream = theirs / "streams" / "ev"
+    Stream.create(stream, (StreamColumn(name="n", type=SqlType.BIGINT),))
+    if link:
+        for kind, path in (("models", directory), ("streams", stream)):
+            (ours / kind).mkdir(parents=True)
+            (ours / kind / "link").symlink_to(path)
+        directory, stream = ours / "models" / "link", ours / "streams" / "link"
+    record = other.store.snapshot().models["rec"]
+    frontend.store.create_model(name="rec", algorithm="als", inputs=record.inputs, outputs=record.outputs,
+                                options=record.options, training_query=None, definition="", recommends=True)
+    begun = frontend.store.begin_version("rec", directory=str(directory), options={})
+    frontend.store.publish_version("rec", begun.version, TrainingOutcome(training_rows=1, duration_ms=1, code_hash="ab" * 32))
+    frontend.store.create_table(name="ev", kind="stream", columns=(Column(name="n", type=SqlType.BIGINT),), options={},
+                                definition="", path=str(stream))
+
+    async def go() -> None:
+        await frontend.following.catch_up()
+        failed = await frontend.following.failure("rec")
+        assert failed is not None and "is outside of" in failed.detail and failed.detail.endswith("(42501)")
+        with pytest.raises(FlinkmsError) as raised:
+            frontend.following.streams.writer("ev")
+        assert raised.value.sqlstate == "42501"
+        assert list((theirs / "streams" / "ev" / "log").iterdir()) == []
+
+    asyncio.run(go())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from flinkms_sql import errors
 from flinkms_sql.catalog.memory import MemoryStore
 from flinkms_sql.catalog.records import Column, NewJob
+from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.places import Places
 from flinkms_sql.types import SqlType
@@ -57,16 +59,25 @@ class Refusing(MemoryStore):
 
 @pytest.fixture
 def flink() -> Iterator[str]:
+    with idle_flink() as address:
+        yield address
+
+
+@contextmanager
+def idle_flink() -> Iterator[str]:
+    """host:port of an idle cluster."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), IdleFlink)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
-def run(store: MemoryStore, job: int, flink: str, folder: Path) -> None:
+def run(store: Store, job: int, flink: str, folder: Path, places: Places | None = None) -> None:
     """Let the runner run one job."""
     from flinkms_sql.jobs.clock import Clock
     from flinkms_sql.jobs.cluster import Cluster
@@ -75,10 +86,11 @@ def run(store: MemoryStore, job: int, flink: str, folder: Path) -> None:
     from flinkms_sql.jobs.environment import FlinkTarget
     from flinkms_sql.jobs.runner import run_job
 
+    places = places or Places(warehouse=folder, roots=(Path("/"),))
+    checkpoints = folder / "checkpoints"
     run_job(job, JobContext(
-        store=store, cluster=Cluster(flink), checkpoints=folder, places=Places(warehouse=folder, roots=(Path("/"),)),
-        clock=Clock(threading.Event()),
-        flink=Compiler(FlinkTarget(address=flink, checkpoints=folder, python=folder / "python"))))
+        store=store, cluster=Cluster(flink), places=places, clock=Clock(threading.Event()), checkpoints=checkpoints,
+        flink=Compiler(FlinkTarget(address=flink, checkpoints=checkpoints, python=folder / "python"))))
 
 
 def with_model(store: MemoryStore) -> MemoryStore:

@@ -208,7 +208,7 @@ class LearningWorld:
         path = self.store.snapshot().tables[stream].path
         for _ in range(self.chance.randint(1, 5)):
             numbers = [next(self._numbers) for _ in range(self.chance.randint(1, 4))]
-            if _append(Path(path) / "log" / self.chance.choice(("frontend-0", "frontend-1")), numbers, self.chance.random()):
+            if _append(Path(path.text) / "log" / self.chance.choice(("frontend-0", "frontend-1")), numbers, self.chance.random()):
                 self._inserted.append(_Inserted(path, numbers))
                 self._say(f"{stream}: {numbers}")
             self.baton.wait(0.5 * self.chance.random())
