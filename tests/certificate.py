@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Optional
 
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -22,7 +21,7 @@ EC_PUBLIC_KEY, P_256, ECDSA_SHA256 = "2a8648ce3d0201", "2a8648ce3d030107", "2a86
 COMMON_NAME, ALTERNATIVE_NAMES, BASIC_CONSTRAINTS = "550403", "551d11", "551d13"
 """Object identifiers, encoded."""
 
-Point = Optional[tuple[int, int]]
+Point = tuple[int, int] | None
 """None is the point at infinity."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,15 @@ from flinkms_sql import cli, errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.server.exposure import check_exposure, is_loopback, tls_context
+from tests.certificate import make_pair
 from tests.server_client import Client, Transport, make_frontend
 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:
     """A self-signed certificate and its key."""
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-         "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    key.chmod(0o600)
-    return certificate, key
+    made = make_pair(tmp_path)
+    return made.certificate, made.key
 
 
 def test_which_addresses_are_this_machines_alone() -> None:
@@ -64,6 +60,14 @@ def test_a_key_that_others_may_read_is_refused(pair: tuple[Path, Path]) -> None:
     with pytest.raises(FlinkmsError, match="has group or world access") as raised:
         tls_context(certificate, key)
     assert raised.value.sqlstate == errors.INSUFFICIENT_PRIVILEGE
+
+
+def test_up_refuses_a_key_that_others_may_read(tmp_path: Path, pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    pair[1].chmod(0o640)
+    assert cli.main(["up", "--tls-cert", str(pair[0]), "--tls-key", str(pair[1]), "--data-dir", str(tmp_path / "d")]) == 1
+    said = capsys.readouterr().err
+    assert f'private key file "{pair[1]}" has group or world access' in said and f"chmod 600 {pair[1]}" in said
+    assert not (tmp_path / "d").exists()
 
 
 @pytest.mark.parametrize(("spoil", "sqlstate"), [

@@ -66,8 +66,19 @@ class Login:
 
     def _password(self) -> str:
         if self._address.password is None:
-            raise FlinkmsError(errors.INVALID_PASSWORD, "the control database asks for a password and none is set")
+            raise self._no_password()
         return self._address.password
+
+    def _no_password(self) -> FlinkmsError:
+        text = f'the control database asks for the password of role "{self._address.user}" and none is set'
+        if not self._address.clients_own:
+            return FlinkmsError(errors.INVALID_PASSWORD, text, hint="Write it into the connection string.")
+        return FlinkmsError(
+            errors.INVALID_PASSWORD, text,
+            detail="Clients' statements reach it as the client's own role, whose password the frontend does not have.",
+            hint="Let the frontend's host in for this role in pg_hba.conf (trust, peer or cert), or name a role for all "
+                 "clients with --client-dsn.",
+        )
 
 
 def _unsupported(what: str) -> FlinkmsError:
