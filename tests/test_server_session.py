@@ -164,6 +164,11 @@ class TestStartup:
         file.write_text("ann:plain\n")
         with pytest.raises(FlinkmsError, match="invalid SCRAM verifier in line 1"):
             read_password_file(file)
+        for role in ("redaer", "", "writer:"):
+            file.write_text(f"ann:{verifier.text()}:{role}\n")
+            with pytest.raises(FlinkmsError, match=f'"{role}" is no role of a user in line 1') as raised:
+                read_password_file(file)
+            assert ":reader, :writer or :deployer" in raised.value.hint
 
     def test_a_password_file_that_changes_is_read_again(self, tmp_path):
         file = tmp_path / "passwords"

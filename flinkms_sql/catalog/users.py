@@ -51,12 +51,15 @@ class Users:
         with self._database.transaction() as connection:
             _put(connection, name, role)
 
-    def ensure(self, wanted: Mapping[str, UserRole | None]) -> None:
-        """Make the users that are missing (readers, where nothing is said), and change those that are said otherwise."""
-        known = self.all()
+    def ensure(self, wanted: Mapping[str, UserRole | None]) -> dict[str, UserRole]:
+        """Make the users that are missing (readers, where nothing is said), and change those that are said otherwise; those,
+        and what they are now."""
+        known, changed = self.all(), {}
         for name, role in wanted.items():
             if name not in known or (role is not None and known[name] != role):
-                self.put(name, role or "reader")
+                changed[name] = role or "reader"
+                self.put(name, changed[name])
+        return changed
 
     def remove(self, name: str) -> None:
         """Remove a user. Raises FlinkmsError 42704 when there is none, 2BP01 while tables belong to it."""

@@ -26,6 +26,9 @@ from flinkms_sql.pgwire.messages import (
 
 logger = logging.getLogger(__name__)
 
+VERIFIER_PARTS = 3
+"""Parts of a verifier that colons divide: iterations, salt and StoredKey, ServerKey."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordEntry:
@@ -57,12 +60,15 @@ def read_password_file(path: Path) -> dict[str, PasswordEntry]:
 
 def parse_password_line(line: str) -> tuple[str, PasswordEntry]:
     """``user:verifier`` or ``user:verifier:role``. Raises FlinkmsError 22023."""
-    user, colon, rest = line.partition(":")
-    verifier, _, last = rest.rpartition(":")
-    # A verifier ends in a colon and 44 characters of Base64: no role looks so.
-    role = next((role for role in ROLES if role == last.strip()), None)
-    text = (verifier if role is not None else rest) if colon else ""
-    return user, PasswordEntry(verifier=scram.parse_verifier(text.strip()), role=role)
+    user, _, rest = line.partition(":")
+    parts = rest.split(":", VERIFIER_PARTS)
+    verifier = scram.parse_verifier(":".join(parts[:VERIFIER_PARTS]).strip())
+    said = parts[VERIFIER_PARTS].strip() if len(parts) > VERIFIER_PARTS else None
+    role = next((role for role in ROLES if role == said), None)
+    if said is not None and role is None:
+        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f'"{said}" is no role of a user',
+                           hint=f"Write :{', :'.join(ROLES[:-1])} or :{ROLES[-1]} after the verifier, or nothing.")
+    return user, PasswordEntry(verifier=verifier, role=role)
 
 
 class PasswordFile:

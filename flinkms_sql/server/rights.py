@@ -41,6 +41,8 @@ class Access(Protocol):
     async def refresh(self) -> None:
         """Ask again. Raises FlinkmsError 08006."""
 
+_HINT = "Whoever runs the deployment makes a user one: flinkms user add NAME --role {}."
+
 
 def refusal(rights: RoleRights | None, plan: Plan) -> FlinkmsError | None:
     """Why a role with these rights (None: with none) may not do this; None when it may."""
@@ -50,7 +52,8 @@ def refusal(rights: RoleRights | None, plan: Plan) -> FlinkmsError | None:
                 return _denied("permission denied to ask a model", "flinkms_reader", "ask models")
         case StreamInsertPlan():
             if rights is None or plan.table not in rights.inserts:
-                return FlinkmsError(errors.INSUFFICIENT_PRIVILEGE, f"permission denied for table {plan.table}")
+                return FlinkmsError(errors.INSUFFICIENT_PRIVILEGE, f"permission denied for table {plan.table}",
+                                    hint=_HINT.format("writer"))
         case DeployPlan():
             if rights is None or not rights.deploys:
                 return _denied("permission denied to deploy", "flinkms_deployer",
@@ -66,7 +69,8 @@ def refusal(rights: RoleRights | None, plan: Plan) -> FlinkmsError | None:
 
 def _denied(message: str, group: str, what: str) -> FlinkmsError:
     return FlinkmsError(errors.INSUFFICIENT_PRIVILEGE, message,
-                        detail=f'Only roles with privileges of the "{group}" role may {what}.')
+                        detail=f'Only roles with privileges of the "{group}" role may {what}.',
+                        hint=_HINT.format(group.removeprefix("flinkms_")))
 
 
 def login_refusal(role: str, rights: RoleRights | None) -> FlinkmsError | None:

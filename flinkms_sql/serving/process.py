@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import sys
 from contextlib import closing
@@ -24,6 +25,8 @@ from flinkms_sql.serving.access import Access
 from flinkms_sql.serving.deploying import SessionDeployer
 from flinkms_sql.serving.following import Following, reporter
 from flinkms_sql.settings import DATABASE, Settings
+
+logger = logging.getLogger(__name__)
 
 GC_THRESHOLDS = (50_000, 20, 100)
 """Requests leave no cycles behind: a collection is rare, and what was loaded before serving began is left out of it."""
@@ -75,7 +78,9 @@ async def _access(settings: Settings, dsn: str) -> Access:
     """Who may do what; every user of the password file has its role in the control database first."""
     if settings.password_file is not None:
         with closing(Users(dsn)) as users:
-            users.ensure({name: entry.role for name, entry in read_password_file(settings.password_file).items()})
+            changed = users.ensure({name: entry.role for name, entry in read_password_file(settings.password_file).items()})
+        for name, role in changed.items():
+            logger.info('user "%s" of the password file is a %s now', name, role)
     access = Access(RightsReader(dsn))
     await access.refresh()
     return access

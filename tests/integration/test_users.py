@@ -131,7 +131,9 @@ def test_users_are_made_changed_and_removed(data_dir: Path) -> None:
         users.put("Ann O'Neil", "reader")
         users.put("bob", "writer")
         users.put("bob", "deployer")
-        users.ensure({"bob": None, "cy": None, "dee": "writer", "Ann O'Neil": "writer"})
+        wanted = {"bob": None, "cy": None, "dee": "writer", "Ann O'Neil": "writer"}
+        assert users.ensure(wanted) == {"cy": "reader", "dee": "writer", "Ann O'Neil": "writer"}
+        assert users.ensure(wanted) == {}
         assert users.all() == {"flinkms": "deployer", "Ann O'Neil": "writer", "bob": "deployer", "cy": "reader", "dee": "writer"}
         with connect(data_dir, "bob") as bob:
             bob.execute("CREATE TABLE bob.kept (x int)")
