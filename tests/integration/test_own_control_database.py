@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from flinkms_sql import settings
 from flinkms_sql.catalog import users
 from flinkms_sql.commands.up import migrate
 from flinkms_sql.pgwire import scram
@@ -79,7 +80,7 @@ def frontend(server: Server, folder: Path, **options: object) -> Iterator[Settin
 
 
 def connect(chosen: Settings, user: str, **options: str) -> closing[psycopg.Connection]:
-    return closing(psycopg.connect(**({"host": "127.0.0.1"} | options), port=chosen.port, dbname=DATABASE, user=user,
+    return closing(psycopg.connect(**({"host": "127.0.0.1"} | options), port=chosen.port, dbname=settings.DATABASE, user=user,
                                    autocommit=True, connect_timeout=10))
 
 
