@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,17 @@ from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.catalog.records import Column, JobRecord, Learner, LearnerStart, NewJob, TrainingOutcome
 from flinkms_sql.catalog.users import adopt
 from flinkms_sql.commands.generate_model import ModelSize, publish_random
+from flinkms_sql.commands.up import migrate
 from flinkms_sql.modellog.stream import Stream, StreamColumn
 from flinkms_sql.places import Places
-from flinkms_sql.runtime import postgres
+from flinkms_sql.runtime import flink as flink_runtime
+from flinkms_sql.runtime import jdk, postgres
+from flinkms_sql.settings import Settings
 from flinkms_sql.types import SqlType
 from tests.integration.test_jobs_runner import idle_flink, run
 from tests.running import running_postgres
 
-pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("default")]
+pytestmark = pytest.mark.integration
 
 COLUMNS = (Column(name="u", type=SqlType.BIGINT), Column(name="i", type=SqlType.BIGINT), Column(name="r", type=SqlType.DOUBLE))
 DECLARED = "u BIGINT, i BIGINT, r DOUBLE"
@@ -40,8 +45,10 @@ class World:
     """A registry, a warehouse, and a directory outside of it."""
 
     store: PostgresStore
+    dsn: str
     flink: str
     folder: Path
+    runner: Executor
 
     @property
     def places(self) -> Places:
@@ -80,24 +87,47 @@ class World:
         self.store.claim_job()
         if flink_job_id is not None:
             self.store.update_job(job, state="running", flink_job_id=flink_job_id)
-        run(self.store, job, self.flink, self.folder, self.places)
+        self.runner.submit(run_there, self.dsn, job, self.flink, self.folder, self.places).result()
         return self.store.job(job)
 
     def score(self, **given: Any) -> JobRecord:
-        """What came of an INSERT of predictions into table out."""
+        """What came of an INSERT of predictions into table scored."""
         calls = [{"model": "rec", "version": 1}]
-        return self.run("score", **{"query": "INSERT INTO out SELECT u, i, flinkms_predict_0(u, i) FROM src", "calls": calls,
-                                    "targets": ["out"], **given})
+        return self.run("score", **{"query": "INSERT INTO scored SELECT u, i, flinkms_predict_0(u, i) FROM src", "calls": calls,
+                                    "targets": ["scored"], **given})
+
+
+def run_there(dsn: str, job: int, flink: str, folder: Path, places: Places) -> None:
+    """Let a runner's process run one job."""
+    with closing(PostgresStore(dsn)) as store:
+        run(store, job, flink, folder, places)
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresStore]:
+def dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry, by its owner's connection string."""
     folder = tmp_path_factory.mktemp("registry")
     with running_postgres(folder):
         adopt(postgres.dsn(folder, user=postgres.SUPERUSER))
-        with closing(PostgresStore(postgres.dsn(folder))) as store:
-            store.migrate()
-            yield store
+        migrate(postgres.dsn(folder))
+        yield postgres.dsn(folder)
+
+
+def furnish(environment: Mapping[str, str]) -> None:
+    """What a runner's process begins with."""
+    os.environ.update(environment)
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    """A process with the client JVM that a deployment's runner has."""
+    settings = Settings().with_options({"data_dir": tmp_path_factory.mktemp("runner")})
+    java = jdk.find(os.environ)
+    jobmanager = flink_runtime.parts(settings, java)[0]
+    jobmanager.prepare()
+    environment = flink_runtime.client_environment(settings, java)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=furnish, initargs=(environment,)) as one:
+        yield one
 
 
 @pytest.fixture
@@ -107,20 +137,19 @@ def flink() -> Iterator[str]:
 
 
 @pytest.fixture
-def world(registry: PostgresStore, flink: str, tmp_path: Path) -> Iterator[World]:
-    """Nothing declared; on leaving, all that lies outside is as it was. The client JVM's variables are for nobody else."""
+def world(dsn: str, runner: Executor, flink: str, tmp_path: Path) -> Iterator[World]:
+    """Nothing declared; on leaving, all that lies outside is as it was."""
     for name in ("warehouse/models", "warehouse/streams", "root", "checkpoints", "outside/v1", "outside/log"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("outside/v1/fit.json", "outside/v1/version.json", "outside/stream.json", "outside/x.csv"):
         (tmp_path / name).write_text("precious")
     for link in ("warehouse/models/link", "warehouse/streams/link", "root/link", f"checkpoints/{'ab' * 16}"):
         (tmp_path / link).symlink_to(tmp_path / "outside")
-    before, environment = tree(tmp_path / "outside"), dict(os.environ)
-    yield World(registry, flink, tmp_path)
-    os.environ.clear()
-    os.environ.update(environment)
-    registry.drop_models(["rec"], cascade=True, missing_ok=True)
-    registry.drop_tables(["src", "out"], cascade=True, missing_ok=True)
+    before = tree(tmp_path / "outside")
+    with closing(PostgresStore(dsn)) as store:
+        yield World(store, dsn, flink, tmp_path, runner)
+        store.drop_models(["rec"], cascade=True, missing_ok=True)
+        store.drop_tables(["src", "scored"], cascade=True, missing_ok=True)
     assert tree(tmp_path / "outside") == before
 
 
@@ -141,7 +170,7 @@ STREAMS = ("{0}/outside", "{0}/warehouse/streams/link", "{0}/warehouse/streams/.
 @pytest.mark.parametrize("kind", ["train", "learn", "evaluate", "score"])
 def test_a_version_elsewhere_is_no_jobs_to_read_write_or_delete(world: World, kind: str, path: str) -> None:
     world.stream()
-    world.table("out", {"connector": "blackhole"})
+    world.table("scored", {"connector": "blackhole"})
     world.model(path.format(world.folder), state="training" if kind == "train" else "ready")
     denied(world.score() if kind == "score" else world.run(kind))
 
@@ -150,7 +179,7 @@ def test_a_version_elsewhere_is_no_jobs_to_read_write_or_delete(world: World, ki
 @pytest.mark.parametrize("kind", ["train", "learn", "evaluate", "score"])
 def test_a_stream_elsewhere_is_no_jobs_to_read_or_write(world: World, kind: str, path: str) -> None:
     world.stream(path.format(world.folder))
-    world.table("out", {"connector": "blackhole"})
+    world.table("scored", {"connector": "blackhole"})
     if kind == "train":
         world.model(world.folder / "warehouse" / "models" / "rec-1", state="training")
     else:
@@ -159,19 +188,19 @@ def test_a_stream_elsewhere_is_no_jobs_to_read_or_write(world: World, kind: str,
     denied(ended, "not absolute" if ".." in path else "outside of")
 
 
-@pytest.mark.parametrize("options", [
-    {"path": "{0}/outside/x.csv"}, {"path": "{0}/root/link/x.csv"}, {"path": "file:{0}/outside/x.csv"}, {"connector": "jdbc"},
-    {"connector": "flinkms", "path": "{0}/outside"}, {"sink.partition-commit.policy.class": "x.Y"},
+@pytest.mark.parametrize(("side", "options"), [
+    ("src", {"path": "{0}/outside/x.csv"}), ("src", {"path": "{0}/root/link/x.csv"}), ("src", {"path": "file:{0}/outside/x.csv"}),
+    ("src", {"connector": "jdbc"}), ("scored", {"connector": "flinkms", "path": "{0}/outside"}),
+    ("scored", {"path": "{0}/outside/x.csv"}), ("scored", {"sink.partition-commit.policy.class": "x.Y"}),
 ])
 @pytest.mark.parametrize("registered", [True, False])
-@pytest.mark.parametrize("side", ["src", "out"])
 def test_a_table_reaches_no_further_than_its_roots(world: World, options: dict, registered: bool, side: str) -> None:
     """Neither by the options that are registered, nor by those that Flink reads out of its definition."""
     inside = {"connector": "filesystem", "path": str(world.folder / "root" / "x.csv"), "format": "csv"}
     beyond = inside | {name: text.format(world.folder) for name, text in options.items()}
     (world.folder / "root" / "x.csv").write_text("1,2,3\n")
     world.model()
-    for name in ("src", "out"):
+    for name in ("src", "scored"):
         given = beyond if name == side else inside
         with_clause = ", ".join(f"'{key}' = '{text}'" for key, text in given.items())
         world.table(name, given if registered else inside, f"CREATE TABLE {name} ({DECLARED}) WITH ({with_clause})")
@@ -188,7 +217,7 @@ def test_a_table_reaches_no_further_than_its_roots(world: World, options: dict, 
 def test_a_definition_is_a_create_table_and_a_job_an_insert(world: World, definition: str) -> None:
     text = definition.format(world.folder)
     world.model()
-    world.table("out", {"connector": "blackhole"})
+    world.table("scored", {"connector": "blackhole"})
     world.table("src", {"connector": "datagen"}, text)
     denied(world.score(), "definition of table")
     world.store.drop_tables(["src"])
@@ -200,7 +229,7 @@ def test_a_definition_is_a_create_table_and_a_job_an_insert(world: World, defini
 def test_a_job_starts_from_no_checkpoint_elsewhere(world: World, uri: str) -> None:
     restore = uri.format(world.folder, world.folder / "checkpoints" / ("ab" * 16))
     world.stream()
-    world.table("out", {"connector": "blackhole"})
+    world.table("scored", {"connector": "blackhole"})
     world.model()
     denied(world.score(standing=True, restore=restore), "")
     world.store.record_learner("rec", 1, Learner(job=1, flink_job_id="cd" * 16, query=QUERY, plan="",
@@ -211,7 +240,7 @@ def test_a_job_starts_from_no_checkpoint_elsewhere(world: World, uri: str) -> No
 @pytest.mark.parametrize("flink_job_id", ["../outside", "ab" * 16, "..", "x"])
 def test_a_job_reads_no_checkpoints_elsewhere(world: World, flink_job_id: str) -> None:
     world.stream()
-    world.table("out", {"connector": "blackhole"})
+    world.table("scored", {"connector": "blackhole"})
     world.model()
     denied(world.score(standing=True, flink_job_id=flink_job_id), "")
     world.store.record_learner("rec", 1, Learner(job=1, flink_job_id=flink_job_id, query=QUERY, plan="",
@@ -222,7 +251,7 @@ def test_a_job_reads_no_checkpoints_elsewhere(world: World, flink_job_id: str) -
 def test_what_is_in_its_place_is_looked_at(world: World) -> None:
     """The refusals above are of places: the same rows with others get as far as the cluster, which is none."""
     world.stream()
-    world.table("out", {"connector": "blackhole"})
+    world.table("scored", {"connector": "blackhole"})
     world.model()
     ended = world.score()
     assert (ended.state, ended.sqlstate) == ("failed", errors.INVALID_PARAMETER_VALUE), ended.error
