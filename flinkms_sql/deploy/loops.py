@@ -35,4 +35,4 @@ def refuse_loop(statement: ast.Score, snapshot: Snapshot, jobs: Sequence[JobReco
 def _streams(snapshot: Snapshot, names: Iterable[str]) -> set[str]:
     """Where the streams among these tables lie."""
     known = (snapshot.tables.get(name) for name in names)
-    return {os.path.realpath(table.path or "") for table in known if table is not None and table.kind == "stream"}
+    return {os.path.realpath(str(table.path or "")) for table in known if table is not None and table.kind == "stream"}
