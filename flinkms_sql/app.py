@@ -65,7 +65,7 @@ def run_jobs(settings: Settings) -> None:
         threading.Thread(target=upkeep.run, args=(stopping,), name="upkeep", daemon=True).start()
         context = JobContext(
             store=store, cluster=Cluster(address), checkpoints=checkpoints, places=places(settings), clock=Clock(stopping),
-            flink=Compiler(FlinkTarget(address=address, checkpoints=checkpoints, python=launcher), places(settings)),
+            flink=Compiler(FlinkTarget(address=address, checkpoints=checkpoints, python=launcher)),
         )
         with ThreadPoolExecutor(JOBS_AT_ONCE_MAX, thread_name_prefix="job") as pool:
             run(context, pool)

@@ -309,7 +309,7 @@ def test_no_duty_touches_what_a_row_names_outside_of_the_warehouse(world: World,
         names[kind] = {"plain": str(path), "dots": f"{folder}/../../precious/{path.name}", "link": str(folder / "link")}[way]
     world.model()
     world.store.begin_version("rec", directory=names["models"], options={})
-    world.store.publish_version("rec", 1, OUTCOME)
+    world.store.publish_version(world.store.version("rec", 1), OUTCOME)
     world.store.create_table(name="ev", kind="stream", columns=(Column(name="n", type=SqlType.BIGINT),), definition="",
                              options={"connector": "flinkms", "retention": "1 s"}, path=names["streams"])
     before = tree(world.path / "precious")

@@ -242,7 +242,7 @@ def test_what_a_row_names_outside_of_the_warehouse_is_neither_loaded_nor_written
     frontend.store.create_model(name="rec", algorithm="als", inputs=record.inputs, outputs=record.outputs,
                                 options=record.options, training_query=None, definition="", recommends=True)
     begun = frontend.store.begin_version("rec", directory=str(directory), options={})
-    frontend.store.publish_version("rec", begun.version, TrainingOutcome(training_rows=1, duration_ms=1, code_hash="ab" * 32))
+    frontend.store.publish_version(begun, TrainingOutcome(training_rows=1, duration_ms=1, code_hash="ab" * 32))
     frontend.store.create_table(name="ev", kind="stream", columns=(Column(name="n", type=SqlType.BIGINT),), options={},
                                 definition="", path=str(stream))
 

@@ -361,7 +361,7 @@ def _this(connection: Connection, version: records.VersionRecord,
           needed: records.VersionState | None = None) -> dict[str, Any]:
     """The key of a version that a caller holds, which stays until the transaction ends. Raises 42704 and 55000."""
     key = {"model": version.model, "version": version.version}
-    row = connection.execute(_MODELS["hold_version"], key | {"path": version.path}).fetchone()
+    row = connection.execute(_MODELS["hold_version"], key | {"path": version.path.text}).fetchone()
     if row is None:
         raise dropped(version.model, version.version)
     if needed not in (None, row["state"]):

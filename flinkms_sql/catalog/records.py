@@ -188,8 +188,7 @@ class NewJob:
     @property
     def models(self) -> tuple[str, ...]:
         """The models that the job works for or asks: they must exist."""
-        called = tuple(call["model"] for call in self.options.get("calls", ()))
-        return called if self.model is None else (self.model, *called)
+        return tuple(name for name in (self.model, *(call["model"] for call in self.options.get("calls", ()))) if name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

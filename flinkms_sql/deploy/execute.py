@@ -192,7 +192,7 @@ class Deployer:
         try:
             return self.store.enqueue_job(NewJob(
                 kind="train", model=model.name, version=version.version, statement=text, query=model.training_query or "",
-                options={"tables": list(model.tables), VERSION_PATH: version.path},
+                options={"tables": list(model.tables), VERSION_PATH: str(version.path)},
             ))
         except FlinkmsError as error:
             with suppress(FlinkmsError):

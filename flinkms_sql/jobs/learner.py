@@ -178,7 +178,7 @@ def _start(learning: Learning, plan: str, query: str, tables: Mapping[str, Table
     same = learner.plan == plan or (learner.plan, learner.query) == (BEFORE_PLANS, query)
     if same and not lost:
         return start
-    apart = sorted(name for name, record in tables.items() if os.path.realpath(record.path or "") in start.apart)
+    apart = sorted(name for name, record in tables.items() if os.path.realpath(str(record.path or "")) in start.apart)
     if apart:
         raise _apart(apart[0], learner.query, version, lost=lost)
     return replace(start, restore=None)

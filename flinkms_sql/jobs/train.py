@@ -69,7 +69,7 @@ def train(job: JobRecord, context: JobContext) -> dict | None:
 def trained_version(job: JobRecord, store: Store) -> VersionRecord:
     """The version a training is for. Raises 42704 when it was dropped, whatever has its name and number since."""
     version = store.version(job.model or "", job.version or 0)
-    if job.options.get(VERSION_PATH, version.path) != version.path:
+    if job.options.get(VERSION_PATH, version.path.text) != version.path.text:
         raise dropped(version.model, version.version)
     return version
 

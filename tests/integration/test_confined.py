@@ -61,9 +61,9 @@ class World:
             return
         self.store.create_model(name="rec", algorithm="als", inputs=COLUMNS[:2], outputs=COLUMNS[2:],
                                 options={"algorithm": "als", "factors": "2"}, training_query=QUERY, definition="", recommends=True)
-        self.store.begin_version("rec", directory=str(path), options={"algorithm": "als", "factors": "2"})
+        begun = self.store.begin_version("rec", directory=str(path), options={"algorithm": "als", "factors": "2"})
         if state == "ready":
-            self.store.publish_version("rec", 1, OUTCOME)
+            self.store.publish_version(begun, OUTCOME)
 
     def stream(self, path: Path | str | None = None) -> None:
         """Stream src, in the warehouse or where ``path`` says."""
@@ -190,14 +190,14 @@ def test_a_stream_elsewhere_is_no_jobs_to_read_or_write(world: World, kind: str,
 
 @pytest.mark.parametrize(("side", "options"), [
     ("src", {"path": "{0}/outside/x.csv"}), ("src", {"path": "{0}/root/link/x.csv"}), ("src", {"path": "file:{0}/outside/x.csv"}),
-    ("src", {"connector": "jdbc"}), ("scored", {"connector": "flinkms", "path": "{0}/outside"}),
-    ("scored", {"path": "{0}/outside/x.csv"}), ("scored", {"sink.partition-commit.policy.class": "x.Y"}),
+    ("src", {"connector": "jdbc"}), ("scored", {"connector": "flinkms", "path": "{0}/outside", "format": ""}),
+    ("scored", {"path": "{0}/outside/x.csv"}), ("scored", {"sink.partition-commit.success-file.name": "../../outside/x.csv"}),
 ])
 @pytest.mark.parametrize("registered", [True, False])
 def test_a_table_reaches_no_further_than_its_roots(world: World, options: dict, registered: bool, side: str) -> None:
     """Neither by the options that are registered, nor by those that Flink reads out of its definition."""
     inside = {"connector": "filesystem", "path": str(world.folder / "root" / "x.csv"), "format": "csv"}
-    beyond = inside | {name: text.format(world.folder) for name, text in options.items()}
+    beyond = {name: text.format(world.folder) for name, text in (inside | options).items() if text}
     (world.folder / "root" / "x.csv").write_text("1,2,3\n")
     world.model()
     for name in ("src", "scored"):
@@ -232,7 +232,7 @@ def test_a_job_starts_from_no_checkpoint_elsewhere(world: World, uri: str) -> No
     world.table("scored", {"connector": "blackhole"})
     world.model()
     denied(world.score(standing=True, restore=restore), "")
-    world.store.record_learner("rec", 1, Learner(job=1, flink_job_id="cd" * 16, query=QUERY, plan="",
+    world.store.record_learner(world.store.version("rec", 1), Learner(job=1, flink_job_id="cd" * 16, query=QUERY, plan="",
                                                  start=LearnerStart(sources={}, logs={}, restore=restore)))
     denied(world.run("learn"), "")
 
@@ -243,7 +243,7 @@ def test_a_job_reads_no_checkpoints_elsewhere(world: World, flink_job_id: str) -
     world.table("scored", {"connector": "blackhole"})
     world.model()
     denied(world.score(standing=True, flink_job_id=flink_job_id), "")
-    world.store.record_learner("rec", 1, Learner(job=1, flink_job_id=flink_job_id, query=QUERY, plan="",
+    world.store.record_learner(world.store.version("rec", 1), Learner(job=1, flink_job_id=flink_job_id, query=QUERY, plan="",
                                                  start=LearnerStart(sources={}, logs={}, restore=None)))
     denied(world.run("learn"), "")
 
