@@ -249,9 +249,9 @@ def test_a_job_reads_no_checkpoints_elsewhere(world: World, flink_job_id: str) -
 
 
 def test_what_is_in_its_place_is_looked_at(world: World) -> None:
-    """The refusals above are of places: the same rows with others get as far as the cluster, which is none."""
+    """The refusals above are of places: the same rows with others get as far as Flink's planner."""
     world.stream()
     world.table("scored", {"connector": "blackhole"})
     world.model()
-    ended = world.score()
-    assert (ended.state, ended.sqlstate) == ("failed", errors.INVALID_PARAMETER_VALUE), ended.error
+    ended = world.score(query="INSERT INTO scored SELECT u, i, flinkms_predict_0(u, nothing) FROM src")
+    assert (ended.state, ended.sqlstate) == ("failed", errors.UNDEFINED_COLUMN), ended.error
