@@ -259,6 +259,22 @@ def test_checkpoints_that_nobody_will_restore_go(world: World) -> None:
     assert sorted(path.name for path in (world.path / "checkpoints").iterdir()) == sorted([ids["going"], "notes"])
 
 
+def test_rounds_of_two_upkeeps_stand_in_one_report(world: World) -> None:
+    """The runner's and one by hand, or those before and after a restart: none takes the other's away."""
+    other = replace(world.upkeep)
+    world.model()
+    for _ in range(4):
+        world.version()
+    assert world.after(0) == ["version 1 of model rec retired"]
+    assert other.round() == []
+    world.version()
+    assert other.round() == ["version 2 of model rec retired"]
+    world.upkeep.round()
+    report = json.loads((world.path / "run" / "upkeep.json").read_text())
+    assert [entry["action"] for entry in report["actions"]] == [
+        "version 1 of model rec retired", "version 2 of model rec retired"]
+
+
 def test_what_cannot_be_done_does_not_stop_the_rest_and_is_reported(world: World) -> None:
     world.model(**{"versions.keep": "1"})
     paths = [world.version() for _ in range(3)]

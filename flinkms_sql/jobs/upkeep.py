@@ -12,7 +12,6 @@ import logging
 import re
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +24,9 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.keeping import superfluous_versions
 from flinkms_sql.jobs.readers import reading_groups
 from flinkms_sql.jobs.removal import remove_directory
+from flinkms_sql.jobs.rounds import add_round
 from flinkms_sql.modellog.compact import compact, retire, sizes
-from flinkms_sql.modellog.files import io_error, write_json
+from flinkms_sql.modellog.files import io_error
 from flinkms_sql.modellog.retention import parse_duration, trim
 from flinkms_sql.modellog.version import read_version
 from flinkms_sql.places import Places
@@ -41,9 +41,6 @@ LOG_BYTES_MIN = 64 << 20
 
 DELETIONS_MAX = 200
 """Directories of one kind deleted in a round, so that a round ends: the rest waits for the next one."""
-
-ACTIONS_SHOWN = 20
-"""Last things done that the report holds."""
 
 _FLINK_LEAVES = re.compile(r"[0-9a-f]{32}|savepoint-[0-9a-f]+-[0-9a-f]+")
 """How Flink names a job's directory of checkpoints, and that of a savepoint: nothing else there is ours to delete."""
@@ -66,7 +63,6 @@ class Upkeep:
     jobs_keep: int
     log_bytes_min: int = LOG_BYTES_MIN
     clock: Callable[[], float] = time.time
-    _done: deque[dict] = field(default_factory=lambda: deque(maxlen=ACTIONS_SHOWN))
     _problems: list[str] = field(default_factory=list)
 
     def run(self, stopping: threading.Event) -> None:
@@ -81,10 +77,8 @@ class Upkeep:
         done = [line for duty in (self._retire_versions, self._compact_tables, self._trim_streams, self._delete_leftovers,
                                   self._delete_checkpoints, self._forget_jobs)
                 for line in self._attempted(duty)]
-        self._done.extend({"at": began, "action": line} for line in done)
         try:
-            write_json(self.report, {"format": 1, "at": began, "took_s": round(self.clock() - began, 3),
-                                     "actions": list(self._done), "problems": self._problems})
+            add_round(self.report, at=began, took_s=self.clock() - began, done=done, problems=self._problems)
         except FlinkmsError as error:
             logger.warning("upkeep: %s", error)
         return done
