@@ -52,9 +52,11 @@ class Transport(asyncio.Transport):
         pass
 
 
-def make_frontend(authentication: Authentication | None = None, **settings: Any) -> Shared:
+def make_frontend(
+    authentication: Authentication | None = None, services: Services | None = None, **settings: Any
+) -> Shared:
     """A frontend without sockets or control database. Needs a running event loop."""
-    services = Services(catalogs=Catalogs(), registry=REGISTRY, streams=Streams(), deployer=Deployer())
+    services = services or Services(catalogs=Catalogs(), registry=REGISTRY, streams=Streams(), deployer=Deployer())
     return Shared(services, FrontendSettings(**settings), authentication or Authentication(None), DEFAULT_PARAMETERS)
 
 

@@ -16,7 +16,7 @@ from flinkms_sql.catalog.address import ModelAddress, parse_address
 from flinkms_sql.engine import rows
 from flinkms_sql.engine.batcher import BATCH_ROWS_MAX, Batcher, PreparedPoint
 from flinkms_sql.engine.columns import Value, column_of, convert, repeat, take
-from flinkms_sql.engine.execute import predict_columns, run, run_node
+from flinkms_sql.engine.execute import at_once, predict_columns, run, run_node
 from flinkms_sql.engine.explain import explain
 from flinkms_sql.engine.registry import LoadedVersion, Period, Pointers, Registry, effective
 from flinkms_sql.errors import FlinkmsError
@@ -159,7 +159,7 @@ def test_as_of_of_the_session_is_for_live_only() -> None:
 def test_a_stream_insert_gives_the_columns_of_the_stream() -> None:
     plan = analyze("INSERT INTO rating_events (rated_at, item_id, user_id) VALUES (now(), $1, 7), (NULL, 6.5, 8)", CATALOG)
     assert isinstance(plan, StreamInsertPlan)
-    found = run_node(plan.source, [3], registry(), now=77)
+    found = at_once(run_node(plan.source, [3], registry(), now=77))
     assert [values(column) for column in found.columns] == [[7, 8], [3, 7], [None, None], [77, None]]
     assert [column.values.dtype.str for column in found.columns] == ["<i8", "<i8", "<f8", "<i8"]
 
@@ -170,11 +170,11 @@ TWO_KEYS = (SqlType.BIGINT, SqlType.BIGINT)
 def test_lookups_predict_whole_columns() -> None:
     output = OutputColumn(name="predict", type=SqlType.INT)
     arguments = [column_of([1, 2, None], SqlType.BIGINT), column_of([0, 7, 1], SqlType.BIGINT)]
-    found = predict_columns(ModelAddress(name="rec", version=1), arguments, TWO_KEYS, output, (), registry())
+    found = at_once(predict_columns(ModelAddress(name="rec", version=1), arguments, TWO_KEYS, output, (), registry()))
     assert values(found) == [10, 27, None]
     assert found.values.dtype == np.dtype("<i4")
     model = Parameter(number=1, type=SqlType.STRING, position=1)
-    assert values(predict_columns(model, arguments, TWO_KEYS, output, [None], registry())) == [None] * 3
+    assert values(at_once(predict_columns(model, arguments, TWO_KEYS, output, [None], registry()))) == [None] * 3
 
 
 def collect() -> tuple[list[object], Callable[[Value, Exception | None], None]]:
@@ -359,7 +359,7 @@ def test_a_model_parameter_that_names_a_model_of_other_inputs_is_an_error() -> N
         lambda: predict_point("SELECT predict($1, 1, 2)", ["tumor"]),
         lambda: run(tree, ["tumor"], registry()),
         lambda: run(ranked, ["tumor"], registry()),
-        lambda: predict_columns(lookup, keys, TWO_KEYS, output, ["tumor"], registry()),
+        lambda: at_once(predict_columns(lookup, keys, TWO_KEYS, output, ["tumor"], registry())),
     ):
         with pytest.raises(FlinkmsError, match=r'model "tumor" takes \(double precision\[\]\), the statement') as caught:
             ask()

@@ -58,6 +58,16 @@ class Column:
         texts = sum(len(value) for value in self.values if value) if self.values.dtype == object else 0
         return self.values.nbytes + texts
 
+    def part(self, start: int, end: int) -> Column:
+        """The rows start <= i < end, as a view of these; there may be fewer."""
+        if start == 0 and end >= len(self):
+            return self
+        valid = None if self.valid is None else self.valid[start:end]
+        if self.offsets is None:
+            return Column(self.values[start:end], valid)
+        bounds = self.offsets[start : end + 1]
+        return Column(self.values[bounds[0] : bounds[-1]], valid, bounds - bounds[0])
+
 
 def concatenated(parts: Sequence[Column]) -> Column:
     """Columns of one type, at least one of them, as one column: their rows in order."""

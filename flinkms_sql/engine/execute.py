@@ -1,14 +1,17 @@
-"""Runs a tree of nodes: synchronous, vectorized, on the caller's thread.
+"""Runs a tree of nodes: vectorized, on the caller's thread, in steps that are short.
 
 Must not know sessions, sockets or clocks: the time is an argument. Each node becomes whole columns; a model is asked
-once per Predict node, whatever the number of rows.
+for STEP_ROWS rows of a Predict node at a time. Between two steps whoever drives them may do something else, or stop for
+good: nothing has happened then. What cannot be cut into steps is handed to the driver to be run wherever it likes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import timezone, tzinfo
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -44,8 +47,17 @@ from flinkms_sql.query.nodes import (
 from flinkms_sql.query.plan import ModelPlan
 from flinkms_sql.types import SqlType
 from udfs.answers import answered
-from udfs.block import Column
+from udfs.block import Column, concatenated
 from udfs.model import ArgumentError
+
+STEP_ROWS = 16_384
+"""Rows that are predicted, or made of values, in one step: some milliseconds, in which nobody else is served."""
+
+T = TypeVar("T")
+Apart = Callable[[], Any]
+"""Work on nothing but its own arguments, which may be done in another thread."""
+Steps = Generator[Apart | None, Any, T]
+"""Yields None between two steps, or work that is done apart, whose result is sent back."""
 
 SERIES_ROWS_MAX = 10_000_000
 """Rows of one generate_series: 80 MB a column, some seconds of prediction."""
@@ -110,71 +122,104 @@ def run(
     plan: ModelPlan, parameters: Sequence[Value], registry: Registry, *, now: int = 0, zone: tzinfo = timezone.utc,
     as_of: int | None = None,
 ) -> Result:  # fmt: skip
-    """The rows of a plan. ``parameters`` are the values of $1, $2, …; ``now`` and ``as_of`` are microseconds UTC;
+    """The rows of a plan, at once. ``parameters`` are the values of $1, $2, …; ``now`` and ``as_of`` are microseconds UTC;
     ``zone`` is meant where a timestamp has no offset.
 
     Raises FlinkmsError: 42704, 55000 for a model that cannot answer, 22023 for an argument it refuses.
     """
-    return run_node(plan.root, parameters, registry, now=now, zone=zone, as_of=as_of)
+    return at_once(run_node(plan.root, parameters, registry, now=now, zone=zone, as_of=as_of))
+
+
+def at_once(steps: Steps[T]) -> T:
+    """What steps give, all done here and now."""
+    result = None
+    try:
+        while True:
+            apart = steps.send(result)
+            result = None if apart is None else apart()
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]  # of the generator's own type
 
 
 def run_node(
     node: Node, parameters: Sequence[Value], registry: Registry, *, now: int = 0, zone: tzinfo = timezone.utc,
     as_of: int | None = None,
-) -> Result:  # fmt: skip
+) -> Steps[Result]:  # fmt: skip
     """The rows of a node: what a StreamInsertPlan appends, what a Fold's parameters carry."""
     shared = _Run(parameters=parameters, registry=registry, now=now, zone=zone, as_of=as_of, resolved={})
-    found = _run(node, shared)
+    found = yield from _run(node, shared)
     return Result(columns=found.columns, types=tuple(column.type for column in node.columns), row_count=found.count)
 
 
 def predict_columns(
     model: Model, arguments: Sequence[Column], types: Sequence[SqlType], output: OutputColumn,
     parameters: Sequence[Value], registry: Registry, *, as_of: int | None = None,
-) -> Column:  # fmt: skip
+) -> Steps[Column]:  # fmt: skip
     """One score for each row of the argument columns, which have ``types``, those of the model's inputs: a Lookup's."""
     shared = _Run(parameters=parameters, registry=registry, now=0, zone=timezone.utc, as_of=as_of, resolved={})
-    return _predict(shared.version(model, types), arguments, output, len(arguments[0]) if arguments else 1, ())
+    version = shared.version(model, types)
+    return (yield from _predict(version, arguments, output, len(arguments[0]) if arguments else 1, ()))
 
 
-def _run(node: Node, shared: _Run) -> _Rows:
+def _run(node: Node, shared: _Run) -> Steps[_Rows]:
     match node:
         case Single():
             return _Rows(1, ())
         case ValuesList():
-            return _values(node, shared)
+            return (yield from _values(node, shared))
         case Unnest():
-            return _unnest(node, shared)
+            return (yield from _unnest(node, shared))
         case GenerateSeries():
             return _series(node, shared)
         case RecommendScan() | SimilarScan():
             return _ranking(node, shared)
         case Predict():
-            below = _run(node.input, shared)
-            arguments = [_scalar(one, node.input.columns, below, shared) for one in node.arguments]
+            below = yield from _run(node.input, shared)
+            arguments = yield from _scalars(node.arguments, node.input.columns, below, shared)
             positions = tuple(one.position for one in node.arguments)
             version = shared.version(node.model, [one.type for one in node.arguments])
-            score = _predict(version, arguments, node.column, below.count, positions)
+            score = yield from _predict(version, arguments, node.column, below.count, positions)
             return _Rows(below.count, (*below.columns, score))
         case Filter():
-            below = _run(node.input, shared)
+            below = yield from _run(node.input, shared)
             kind = node.column.type
             operand = column_of([shared.value(node.operand)], kind)
             chosen = rows.matches(below.columns[node.column.index], node.operator, operand)
-            return _take(below, np.flatnonzero(chosen))
+            return (yield from _take(below, np.flatnonzero(chosen)))
         case Sort():
-            below = _run(node.input, shared)
+            below = yield from _run(node.input, shared)
             keys = [(below.columns[key.column.index], key.descending, key.nulls_first) for key in node.keys]
-            return _take(below, rows.order(keys))
+            found = rows.order(keys) if below.count <= STEP_ROWS else (yield partial(rows.order, keys))
+            return (yield from _take(below, found))
         case Limit():
-            return _limit(node, shared)
+            return (yield from _limit(node, shared))
         case Project():
-            below = _run(node.input, shared)
-            return _Rows(below.count, tuple(_scalar(one, node.input.columns, below, shared) for one in node.outputs))
+            below = yield from _run(node.input, shared)
+            return _Rows(below.count, (yield from _scalars(node.outputs, node.input.columns, below, shared)))
 
 
-def _take(below: _Rows, chosen: np.ndarray) -> _Rows:
-    return _Rows(len(chosen), tuple(take(column, chosen) for column in below.columns))
+def _pause(count: int) -> Steps[None]:
+    """The end of a step, when it had many rows."""
+    if count > STEP_ROWS:
+        yield None
+
+
+def _take(below: _Rows, chosen: np.ndarray) -> Steps[_Rows]:
+    columns = []
+    for column in below.columns:
+        yield from _pause(below.count)
+        columns.append(take(column, chosen))
+    return _Rows(len(chosen), tuple(columns))
+
+
+def _scalars(
+    scalars: Sequence[Scalar], columns: tuple[OutputColumn, ...], below: _Rows, shared: _Run
+) -> Steps[tuple[Column, ...]]:
+    found = []
+    for scalar in scalars:
+        yield from _pause(below.count)
+        found.append(_scalar(scalar, columns, below, shared))
+    return tuple(found)
 
 
 def _scalar(scalar: Scalar, columns: tuple[OutputColumn, ...], below: _Rows, shared: _Run) -> Column:
@@ -183,16 +228,19 @@ def _scalar(scalar: Scalar, columns: tuple[OutputColumn, ...], below: _Rows, sha
     return repeat(shared.value(scalar), scalar.type, below.count)
 
 
-def _values(node: ValuesList, shared: _Run) -> _Rows:
-    columns = tuple(
-        column_of([shared.value(row[at]) for row in node.rows], column.type) for at, column in enumerate(node.columns)
-    )
-    return _Rows(len(node.rows), columns)
+def _values(node: ValuesList, shared: _Run) -> Steps[_Rows]:
+    columns = []
+    for at, column in enumerate(node.columns):
+        yield from _pause(len(node.rows))
+        columns.append(column_of([shared.value(row[at]) for row in node.rows], column.type))
+    return _Rows(len(node.rows), tuple(columns))
 
 
-def _unnest(node: Unnest, shared: _Run) -> _Rows:
-    found = [elements_column(shared.value(array), column.type)
-             for array, column in zip(node.arrays, node.columns)]  # fmt: skip
+def _unnest(node: Unnest, shared: _Run) -> Steps[_Rows]:
+    found = []
+    for array, column in zip(node.arrays, node.columns):
+        found.append(elements_column(shared.value(array), column.type))
+        yield from _pause(len(found[-1]))
     count = max((len(column) for column in found), default=0)
     columns = tuple(pad(column, count) for column in found)
     if node.with_ordinality:
@@ -242,11 +290,23 @@ def _ranking(node: RecommendScan | SimilarScan, shared: _Run) -> _Rows:
 def _predict(
     version: LoadedVersion | None, arguments: Sequence[Column], output: OutputColumn, count: int,
     positions: tuple[int, ...],
-) -> Column:  # fmt: skip
+) -> Steps[Column]:  # fmt: skip
     if version is None:
         return repeat(None, output.type, count)
     if count == 0:
         return column_of([], output.type)
+    if count <= STEP_ROWS:
+        return _scores(version, arguments, output, positions)
+    parts = []
+    for start in range(0, count, STEP_ROWS):
+        yield None
+        parts.append(_scores(version, [column.part(start, start + STEP_ROWS) for column in arguments], output, positions))
+    return concatenated(parts)
+
+
+def _scores(
+    version: LoadedVersion, arguments: Sequence[Column], output: OutputColumn, positions: tuple[int, ...]
+) -> Column:
     try:
         scores = version.model.predict(version.view, arguments)
     except ArgumentError as error:
@@ -256,12 +316,12 @@ def _predict(
     return answered(scores, output.type.name, version.view.classes)
 
 
-def _limit(node: Limit, shared: _Run) -> _Rows:
-    below = _run(node.input, shared)
+def _limit(node: Limit, shared: _Run) -> Steps[_Rows]:
+    below = yield from _run(node.input, shared)
     count = _count(node.count, shared, errors.INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT must not be negative")
     offset = _count(node.offset, shared, errors.INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET must not be negative")
     end = below.count if count is None else min((offset or 0) + count, below.count)
-    return _take(below, np.arange(min(offset or 0, below.count), end))
+    return (yield from _take(below, np.arange(min(offset or 0, below.count), end)))
 
 
 def _count(constant: Constant | None, shared: _Run, sqlstate: str, message: str) -> int | None:

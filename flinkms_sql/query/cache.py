@@ -52,11 +52,19 @@ class PlanCache:
             self._plans.move_to_end(key)
             return plan
         plan = analyze(text, catalog, parameter_oids)
+        self.keep(text, parameter_oids, catalog.generation, plan)
+        return plan
+
+    def knows(self, text: str, parameter_oids: Sequence[int], generation: int) -> bool:
+        """Whether ``plan`` only has to look."""
+        return (text, tuple(parameter_oids), generation) in self._plans
+
+    def keep(self, text: str, parameter_oids: Sequence[int], generation: int, plan: Plan) -> None:
+        """Keep a plan that ``analyze`` made for the catalog of this generation, unless its text is too long."""
         if len(text) <= TEXT_MAX:
-            self._plans[key] = plan
+            self._plans[text, tuple(parameter_oids), generation] = plan
             if len(self._plans) > self._entries_max:
                 self._plans.popitem(last=False)
-        return plan
 
     def plan_simple_query(self, text: str, catalog: CatalogView) -> Planned:
         """The plan of a statement without parameters; texts that differ in constants only share the plan of a point.

@@ -44,15 +44,20 @@ _WIDENED: dict[int, tuple[SqlType, ...]] = {
 """Types that are no column's, but that PostgreSQL converts by itself: psycopg sends short lists as smallint[]."""
 
 
+def planned_oids(declared: tuple[int, ...]) -> tuple[int, ...]:
+    """The types a statement is planned with."""
+    return tuple(oids.UNSPECIFIED if oid in _WIDENED else oid for oid in declared)
+
+
 def planned(plan_with: Callable[[tuple[int, ...]], Plan], declared: tuple[int, ...]) -> Plan:
     """The plan for the declared types; those that only convert to a column's type are left for the plan to decide.
 
     Raises FlinkmsError 42804 when it has decided for a type they do not convert to.
     """
     widened = [number for number, oid in enumerate(declared) if oid in _WIDENED]
+    plan = plan_with(planned_oids(declared))
     if not widened:
-        return plan_with(declared)
-    plan = plan_with(tuple(oids.UNSPECIFIED if oid in _WIDENED else oid for oid in declared))
+        return plan
     if isinstance(plan, RewrittenPlan | RelayPlan):
         return plan
     for number in widened:

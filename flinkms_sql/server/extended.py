@@ -14,8 +14,10 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.pgwire.wire import ProtocolError
+from flinkms_sql.query.classify import is_load
 from flinkms_sql.query.plan import Plan, RelayPlan, RewrittenPlan
 from flinkms_sql.server import relay
+from flinkms_sql.server.ahead import LONG_CHARACTERS
 from flinkms_sql.server.binding import bound_values, parameter_oids, result_formats
 from flinkms_sql.server.context import Context
 from flinkms_sql.server.names import (
@@ -44,14 +46,16 @@ def handle(context: Context, message: m.ClientMessage, frame: Frame, in_order: I
     names = context.names
     match message:
         case m.Parse():
+            if len(message.text) > LONG_CHARACTERS and not is_load(message.text, context.services.catalogs.current()):
+                return in_order(lambda: _parse_long(context, message, frame))
             return _parse(context, message, frame, in_order)
         case m.Bind():
             if message.statement in names.statements:
-                return in_order(lambda: _bind(context, message))
+                return in_order(lambda: _replanned(context, message.statement, lambda: _bind(context, message)))
             return _relay_bind(context, message, frame)
         case m.Describe(target="statement"):
             if message.name in names.statements:
-                return in_order(lambda: _describe_statement(context, message.name))
+                return in_order(lambda: _replanned(context, message.name, lambda: _describe_statement(context, message.name)))
             return _relay(context, frame, undefined_statement(message.name))
         case m.Describe():
             if message.name in names.portals:
@@ -91,6 +95,35 @@ def _relay_bind(context: Context, message: m.Bind, frame: Frame) -> Work:
 
 
 # ---- Parse ----
+
+
+def _at_once(act: Callable[[], Work]) -> Work:
+    """Everything before is answered."""
+    return act()
+
+
+def _parse_long(context: Context, message: m.Parse, frame: Frame) -> Work:
+    return _with_plan(context, message.text, message.oids, lambda: _parse(context, message, frame, _at_once))
+
+
+async def _with_plan(context: Context, text: str, declared: tuple[int, ...], act: Callable[[], Work]) -> None:
+    """Act on a statement that takes long to plan: others go on meanwhile."""
+    context.interrupts.begin()
+    try:
+        await context.plan_ahead(text, declared)
+        work = act()
+        if work is not None:
+            await work
+    finally:
+        context.ahead.clear()
+
+
+def _replanned(context: Context, name: str, act: Callable[[], Work]) -> Work:
+    """Act on a statement that is kept here, and that may have to be planned anew."""
+    prepared = context.names.statements.get(name)
+    if prepared is None or prepared.generation == context.generation or len(prepared.text) <= LONG_CHARACTERS:
+        return act()
+    return _with_plan(context, prepared.text, prepared.declared, act)
 
 
 def _parse(context: Context, message: m.Parse, frame: Frame, in_order: InOrder) -> Work:
@@ -229,6 +262,7 @@ def _send_description(context: Context, portal: Portal) -> None:
 def _execute(context: Context, message: m.Execute) -> Work:
     portal = context.names.portal(message.portal)
     prepared = portal.prepared
+    context.interrupts.begin()
     route(prepared.plan, prepared.text, context.view())
     if isinstance(prepared.plan, RelayPlan):
         name = deallocated_name(prepared.text)

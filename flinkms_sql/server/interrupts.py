@@ -6,28 +6,51 @@ Must not know what the work is. Work says when it may be stopped (``allow``): wh
 from __future__ import annotations
 
 import asyncio
+import time
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 
+_TIMEOUT = "canceling statement due to statement timeout"
+
 
 class Interrupts:
-    """One session's. ``task`` is what is at work."""
+    """One session's. ``task`` is what is at work.
 
-    __slots__ = ("_allowed", "_reason", "_timer", "task")
+    Work that may be stopped is so wherever it waits, and nowhere else: a task is never at work when it is told to stop.
+    What it did in the end still counts only ``in_time``, for a timer is as late as the event loop is.
+    """
+
+    __slots__ = ("_allowed", "_began", "_reason", "_timer", "task")
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
         self._allowed = False
+        self._began = 0.0
         self._reason: str | None = None
         self._timer: asyncio.TimerHandle | None = None
 
+    def begin(self) -> None:
+        """A statement has come: its time runs from here."""
+        self._began = time.monotonic()
+
     def allow(self, timeout_s: float) -> None:
-        """The work may be stopped from here on, and is after ``timeout_s`` seconds (0: never)."""
+        """The work may be stopped from here on, and is ``timeout_s`` seconds (0: never) after its statement has come."""
         self._allowed = True
         if timeout_s and self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(timeout_s, self._stop, "canceling statement due to statement timeout")
+            left_s = max(0.0, self._began + timeout_s - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._stop, _TIMEOUT)
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds since the statement has come."""
+        return time.monotonic() - self._began
+
+    def forbid(self, timeout_s: float) -> None:
+        """What comes now must not be left half done. Raises FlinkmsError 57014 when it comes too late."""
+        self.statement_done()
+        if 0 < timeout_s < self.spent_s:
+            raise FlinkmsError(errors.QUERY_CANCELED, _TIMEOUT)
 
     def cancel(self) -> None:
         """The client asks for it."""

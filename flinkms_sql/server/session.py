@@ -53,7 +53,7 @@ class Session(asyncio.Protocol):
         names = Names()
         self.transaction = Transaction(self, names, shared.services.backend, shared.links)
         self.context = Context(outbox=self.outbox, names=names, transaction=self.transaction, interrupts=Interrupts(),
-                               services=shared.services, plans=shared.plans)  # fmt: skip
+                               services=shared.services, plans=shared.plans, apart=shared.apart)  # fmt: skip
         self.hot = HotPath(self.context, shared.batcher, shared.text_shapes, self._hot_done)
         self.state = State.STARTING
         self._startup: Startup | None = Startup(self, shared)

@@ -18,6 +18,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire.messages import CancelRequest
 from flinkms_sql.query.cache import PlanCache
 from flinkms_sql.server.address import BackendAddress
+from flinkms_sql.server.apart import Apart
 from flinkms_sql.server.authentication import Authentication
 from flinkms_sql.server.busypoll import BusyPoll
 from flinkms_sql.server.hotpath import TextShapes
@@ -58,6 +59,7 @@ class Shared:
         self.server_parameters = server_parameters
         self.links = Links(settings.links_max, settings.links_of_user_max)
         self.plans = PlanCache()
+        self.apart = Apart()
         self.text_shapes = TextShapes()
         self.batcher = Batcher(services.registry, BusyPoll(asyncio.get_running_loop().call_soon).call_soon)
         self.sessions: dict[int, Member] = {}

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import replace
+from functools import partial
 
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.columns import describe
 from flinkms_sql.pgwire.frames import Frame
+from flinkms_sql.query.cache import TEXT_MAX
 from flinkms_sql.query.lexer import StatementText, split
 from flinkms_sql.query.plan import DeployPlan, LocalPlan, Plan, RelayPlan, RewrittenPlan, ShowPlan, StreamInsertPlan
 from flinkms_sql.query.statements.statement import Begin, Commit, Rollback, SessionStatement, TransactionControl
 from flinkms_sql.server import relay, replies
+from flinkms_sql.server.ahead import LONG_CHARACTERS, moved, split_and_plan
 from flinkms_sql.server.context import Context
 from flinkms_sql.server.names import Described, Portal, Prepared, deallocated_name
 from flinkms_sql.server.route import Route, View, is_ours, route
@@ -28,7 +31,35 @@ from flinkms_sql.server.transaction import aborted
 def query(context: Context, text: str, frame: Frame) -> Awaitable[None] | None:
     """Answer a Query, ReadyForQuery included, once all before it is answered. Raises FlinkmsError."""
     context.names.begin_query()
-    statements = split(text)
+    context.interrupts.begin()
+    if len(text) > LONG_CHARACTERS:
+        return _long(context, text, frame)
+    return _query(context, split(text), frame)
+
+
+async def _long(context: Context, text: str, frame: Frame) -> None:
+    """A text that takes long to read: others go on meanwhile."""
+    try:
+        statements = await _planned_ahead(context, text)
+        work = _query(context, statements, frame)
+        if work is not None:
+            await work
+    finally:
+        context.ahead.clear()
+
+
+async def _planned_ahead(context: Context, text: str) -> list[StatementText]:
+    if len(text) <= TEXT_MAX:  # its plans may be kept
+        statements = split(text)
+        await context.plan_all_ahead([(statement.text, ()) for statement in statements])
+        return statements
+    await context.refresh()
+    statements, ahead = await context.make_apart(partial(split_and_plan, text, context.services.catalogs.current()))
+    context.have_ahead(ahead)
+    return statements
+
+
+def _query(context: Context, statements: list[StatementText], frame: Frame) -> Awaitable[None] | None:
     if len(statements) == 1:
         return _single(context, statements[0], frame)
     if not statements:
@@ -60,11 +91,9 @@ def _plan(context: Context, statement: StatementText) -> tuple[Plan, tuple[objec
     try:
         planned = context.plan_simple(statement.text)
     except FlinkmsError as error:
-        if error.position is not None:
-            error.position += statement.offset
         if context.transaction.status == "failed":
             raise aborted() from None
-        raise
+        raise moved(error, statement.offset) from None
     return planned.plan, planned.values
 
 
@@ -218,14 +247,25 @@ async def _several(context: Context, statements: list[StatementText], *, implici
                 transaction.commit_implicit()
                 await transaction.append(context.services.streams)
             await context.outbox.drained()
+            await _turn(context)
         done = True
     finally:
         await _end_implicit(context, commits=done)
     await _end(context)
 
 
+async def _turn(context: Context) -> None:
+    """Between two statements others have their turn, and the client may end the text."""
+    context.interrupts.allow(0.0)
+    await context.outbox.yield_turn()
+    context.interrupts.statement_done()
+
+
 async def _one_of_several(context: Context, statement: StatementText) -> None:
     transaction = context.transaction
+    context.interrupts.begin()
+    if context.ahead and context.ahead[0].generation != context.generation and len(statement.text) > LONG_CHARACTERS:
+        await context.plan_ahead(statement.text, ())
     plan, values = _plan(context, statement)
     way = route(plan, statement.text, context.view(several=transaction.implicit))
     asks = way is not Route.HERE or isinstance(plan, RewrittenPlan | ShowPlan)

@@ -16,7 +16,7 @@ import pytest
 
 from flinkms_sql import sqlfiles
 from flinkms_sql.engine.columns import column_of
-from flinkms_sql.engine.execute import predict_columns, run, run_node
+from flinkms_sql.engine.execute import at_once, predict_columns, run, run_node
 from flinkms_sql.engine.registry import LoadedVersion, Pointers, Registry
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.analyze import analyze
@@ -183,7 +183,7 @@ def answer(connection: psycopg.Connection, text: str, parameters: tuple[object, 
         case PointPlan():
             values = [parameters[a.number - 1] if hasattr(a, "number") else a.value for a in plan.arguments]
             columns = [column_of([value], a.type) for value, a in zip(values, plan.arguments, strict=True)]
-            found = predict_columns(plan.model, columns, [a.type for a in plan.arguments], plan.column, parameters, REGISTRY)
+            found = at_once(predict_columns(plan.model, columns, [a.type for a in plan.arguments], plan.column, parameters, REGISTRY))
             return [plan.column.name], [plan.column.type.value.oid], [(value,) for value in bare(found)]
         case ModelPlan():
             result = run(plan, parameters, REGISTRY)
@@ -201,7 +201,7 @@ def rewritten(
     for step in plan.steps:
         match step:
             case Fold():
-                columns = run_node(step.source, parameters, REGISTRY).columns
+                columns = at_once(run_node(step.source, parameters, REGISTRY)).columns
             case Lookup():
                 rows = connection.execute(step.collect, values[: highest(step.collect)]).fetchall()
                 assert len(rows) == len({str(row) for row in rows}), "a collect gives distinct rows"
@@ -209,7 +209,7 @@ def rewritten(
                     column_of([tuple(row[at]) if column.type.is_array else row[at] for row in rows], column.type)
                     for at, column in enumerate(step.arguments)
                 ]
-                columns = (*arguments, predict_columns(step.model, arguments, [a.type for a in step.arguments], step.output, parameters, REGISTRY))
+                columns = (*arguments, at_once(predict_columns(step.model, arguments, [a.type for a in step.arguments], step.output, parameters, REGISTRY)))
         values += [sent(column, parameter) for column, parameter in zip(columns, step.parameters, strict=True)]
     cursor = connection.execute(plan.statement, values)
     assert cursor.description is not None
@@ -263,9 +263,9 @@ def test_writes_with_predictions(connection: psycopg.Connection) -> None:
                 if isinstance(step, Lookup):
                     rows = connection.execute(step.collect).fetchall()
                     arguments = [column_of([row[at] for row in rows], SqlType.BIGINT) for at in range(2)]
-                    columns = (*arguments, predict_columns(step.model, arguments, [a.type for a in step.arguments], step.output, (), REGISTRY))
+                    columns = (*arguments, at_once(predict_columns(step.model, arguments, [a.type for a in step.arguments], step.output, (), REGISTRY)))
                 else:
-                    columns = run_node(step.source, (), REGISTRY).columns
+                    columns = at_once(run_node(step.source, (), REGISTRY)).columns
                 values += [sent(c, parameter) for c, parameter in zip(columns, step.parameters, strict=True)]
             connection.execute(plan.statement, values)
         rows = connection.execute("SELECT * FROM mine ORDER BY a, b").fetchall()

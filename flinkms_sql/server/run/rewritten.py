@@ -24,7 +24,7 @@ from flinkms_sql.server import relay
 from flinkms_sql.server.context import Context
 from flinkms_sql.server.link import Link
 from flinkms_sql.server.names import Described, Portal
-from flinkms_sql.server.run.evaluation import run_node, within_timeout
+from flinkms_sql.server.run.evaluation import columns_of, finished
 from flinkms_sql.types import SqlType
 from udfs.block import Column
 
@@ -123,13 +123,11 @@ async def _step(
     context: Context, link: Link, step: Fold | Lookup, portal: Portal, described: Described, bind: m.Bind
 ) -> Sequence[Column]:
     if isinstance(step, Fold):
-        return run_node(context, step.source, portal.values)
+        return await finished(context, columns_of(context, step.source, portal.values))
     arguments = await _collect(link, step, described, bind)
-    registry = context.services.registry
-    with within_timeout(context):
-        scores = predict_columns(step.model, arguments, [one.type for one in step.arguments], step.output,
-                                 portal.values, registry, as_of=context.transaction.as_of)  # fmt: skip
-    return [*arguments, scores]
+    scores = predict_columns(step.model, arguments, [one.type for one in step.arguments], step.output,
+                             portal.values, context.services.registry, as_of=context.transaction.as_of)  # fmt: skip
+    return [*arguments, await finished(context, scores)]
 
 
 async def _collect(link: Link, step: Lookup, described: Described, bind: m.Bind) -> list[Column]:

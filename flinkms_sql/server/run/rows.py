@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 import numpy as np
 
 from flinkms_sql import errors
+from flinkms_sql.engine.execute import Steps
 from flinkms_sql.engine.explain import explain
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import messages as m
@@ -19,7 +20,7 @@ from flinkms_sql.query.nodes import Predict, Single
 from flinkms_sql.query.plan import ExplainPlan, ModelPlan, PointPlan
 from flinkms_sql.server.context import Context
 from flinkms_sql.server.names import Answer, Portal
-from flinkms_sql.server.run.evaluation import run_node
+from flinkms_sql.server.run.evaluation import columns_of, then
 from flinkms_sql.server.settings import ROWS_PER_WRITE
 from flinkms_sql.types import SqlType
 from udfs.block import Column
@@ -29,9 +30,14 @@ def run(context: Context, plan: PointPlan | ModelPlan | ExplainPlan, portal: Por
     """Compute the rows unless that is done, and send up to ``row_limit`` of them (0: all). Raises FlinkmsError."""
     if context.transaction.unrenderable:
         _check_formats(context.transaction.unrenderable, plan, portal)
-    if portal.answer is None:
-        portal.answer = compute(context, plan, portal.values)
-    return send_answer(context, portal, row_limit)
+    if portal.answer is not None:
+        return send_answer(context, portal, row_limit)
+
+    def send(answer: Answer) -> Awaitable[None] | None:
+        portal.answer = answer
+        return send_answer(context, portal, row_limit)
+
+    return then(context, compute(context, plan, portal.values), send)
 
 
 def _check_formats(unrenderable: Mapping[SqlType, str], plan: PointPlan | ModelPlan | ExplainPlan, portal: Portal) -> None:
@@ -46,15 +52,15 @@ def _check_formats(unrenderable: Mapping[SqlType, str], plan: PointPlan | ModelP
             )
 
 
-def compute(context: Context, plan: PointPlan | ModelPlan | ExplainPlan, values: Sequence[object]) -> Answer:
+def compute(context: Context, plan: PointPlan | ModelPlan | ExplainPlan, values: Sequence[object]) -> Steps[Answer]:
     """The rows of a statement the engine answers."""
     match plan:
         case PointPlan():
-            columns = run_node(context, point_tree(plan), values)
+            columns = yield from columns_of(context, point_tree(plan), values)
         case ModelPlan():
-            columns = run_node(context, plan.root, values)
+            columns = yield from columns_of(context, plan.root, values)
         case ExplainPlan():
-            columns = [_explained(context, plan, values)]
+            columns = [(yield from _explained(context, plan, values))]
     return Answer(columns, [column.type for column in plan.columns])
 
 
@@ -63,7 +69,7 @@ def point_tree(plan: PointPlan) -> Predict:
     return Predict(input=Single(), model=plan.model, arguments=plan.arguments, column=plan.column)
 
 
-def _explained(context: Context, plan: ExplainPlan, values: Sequence[object]) -> Column:
+def _explained(context: Context, plan: ExplainPlan, values: Sequence[object]) -> Steps[Column]:
     lines = explain(plan, context.services.registry, as_of=context.transaction.as_of)
     if plan.analyze:
         if not isinstance(plan.inner, PointPlan | ModelPlan):
@@ -71,7 +77,7 @@ def _explained(context: Context, plan: ExplainPlan, values: Sequence[object]) ->
                 errors.FEATURE_NOT_SUPPORTED, "EXPLAIN ANALYZE is for statements of the model route only"
             )
         started = time.perf_counter()
-        answer = compute(context, plan.inner, values)
+        answer = yield from compute(context, plan.inner, values)
         spent_ms = (time.perf_counter() - started) * 1e3
         lines = [*lines, f"  rows: {answer.rows}", f"  execution time: {spent_ms:.3f} ms"]
     texts = np.empty(len(lines), dtype=object)
@@ -109,7 +115,7 @@ def _send_part(context: Context, portal: Portal, answer: Answer, count: int) -> 
     if count == 0:
         return
     columns = [
-        (_slice(column, answer.sent, answer.sent + count), sql_type, code)
+        (column.part(answer.sent, answer.sent + count), sql_type, code)
         for column, sql_type, code in zip(answer.columns, answer.types, portal.result_formats, strict=True)
     ]
     context.outbox.send_rows(data_rows(columns, context.transaction.zone))
@@ -121,13 +127,3 @@ def _send_end(context: Context, count: int, *, suspends: bool) -> None:
         context.outbox.send(m.PortalSuspended())
     else:
         context.outbox.send(m.CommandComplete(tag=f"SELECT {count}"))
-
-
-def _slice(column: Column, start: int, end: int) -> Column:
-    if start == 0 and end == len(column):
-        return column
-    valid = None if column.valid is None else column.valid[start:end]
-    if column.offsets is None:
-        return Column(column.values[start:end], valid)
-    first, last = column.offsets[start], column.offsets[end]
-    return Column(column.values[first:last], valid, column.offsets[start : end + 1] - first)
