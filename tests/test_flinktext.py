@@ -33,6 +33,34 @@ def test_a_text_for_flink_that_has_two_readings_is_refused(text: str) -> None:
     assert raised.value.position is not None and raised.value.position > 1
 
 
+QUERY_OF = [
+    "CREATE MODEL m INPUT (a BIGINT, b BIGINT) OUTPUT (c DOUBLE) WITH ('algorithm' = 'als') AS {}",
+    "INSERT INTO MODEL rec {}", "EVALUATE MODEL rec USING {}", "EXPLAIN INSERT INTO MODEL rec {}",
+    "INSERT INTO rating_events (user_id, item_id, rating) {}",
+]
+
+
+@pytest.mark.parametrize("statement", QUERY_OF)
+@pytest.mark.parametrize("query", [
+    "SELECT a, b, c FROM ratings /*+ OPTIONS('path'='/etc') */ WHERE a > 1", "SELECT a, b, c FROM ratings /*+ Options('x'='y') */",
+    "SELECT a, b, c FROM ratings /*+ OPTIONS('x'='y') */ -- last", "(SELECT a, b, c FROM ratings /*+ STATE_TTL('r'='1 d'), options('x'='y') */)",
+    "SELECT /*+ INDEX(r), NEST_LOOP(r) */ a, b, c FROM ratings r",
+    "SELECT a, b, c FROM ratings r /*+ STATE_TTL('r'='1 d') */", "/*+ STATE_TTL('r'='1 d') */ SELECT a, b, c FROM ratings r",
+])
+def test_a_hint_acts_or_is_refused(statement: str, query: str) -> None:
+    text = statement.format(query)
+    with pytest.raises(FlinkmsError, match="hint") as raised:
+        analyze(text, CATALOG)
+    assert raised.value.sqlstate == errors.FEATURE_NOT_SUPPORTED
+    assert raised.value.position == text.index("/*+") + 1
+
+
+@pytest.mark.parametrize("statement", QUERY_OF)
+def test_hints_for_flinks_planner_and_comments_are_let_through(statement: str) -> None:
+    analyze(statement.format("/* x */ SELECT /*+ STATE_TTL('ratings'='1 d') */ user_id, item_id, rating FROM ratings /* + */ -- last"),
+            CATALOG)
+
+
 def test_comments_that_end_for_both_are_let_through() -> None:
     for text in ("a -- // /* b\n, c", "a /* x // -- */ , b /**/ / c", "'//', '/* /*', `//`",
                  "SELECT /*+ BROADCAST(t), STATE_TTL('a' = '1 d') */ a FROM t", "x'00', E'a', n'b', a / b * c"):

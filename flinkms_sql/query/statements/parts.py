@@ -6,6 +6,7 @@ from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.cursor import Cursor, split_commas
 from flinkms_sql.query.flinkquery import FlinkQuery, read_flink_query
+from flinkms_sql.query.flinktext import refuse_hints
 from flinkms_sql.query.lexer import Kind
 from flinkms_sql.query.statements.statement import Column, Named
 from flinkms_sql.types import SqlType, parse_type
@@ -112,6 +113,9 @@ def take_query(cursor: Cursor) -> FlinkQuery:
     """The rest of the statement as a query for Flink."""
     if cursor.peek() not in ("SELECT", "WITH", "VALUES", "("):
         raise cursor.syntax_error(expected="SELECT")
+    before, first, last = cursor.tokens[cursor.at - 1].end, cursor.token, cursor.tokens[cursor.end - 1]
+    refuse_hints(cursor.text[before : first.start], before + 1)
+    refuse_hints(cursor.text[last.end :], last.end + 1)
     return read_flink_query(cursor.source(cursor.at, cursor.end), cursor.position)
 
 
