@@ -7,15 +7,20 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+
+from flinkms_sql import sqlfiles
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.runtime import postgres
 from flinkms_sql.runtime.part import Part
 from flinkms_sql.runtime.state import PartState
 from flinkms_sql.runtime.supervisor import Supervisor
+from flinkms_sql.settings import DATABASE
 
 WAIT_S_MAX = 60.0
 
@@ -84,3 +89,19 @@ def running_postgres(data_dir: Path) -> Iterator[str]:
     with running([postgres.part(data_dir)], data_dir) as held:
         held.wait_ready()
         yield postgres.dsn(data_dir)
+
+
+def renew(data_dir: Path) -> None:
+    """Make databases and roles of a server as those of a new one: cheaper than another server."""
+    superuser = postgres.dsn(data_dir, user=postgres.SUPERUSER).replace(f"dbname={DATABASE}", "dbname=postgres")
+    with closing(psycopg.connect(superuser, autocommit=True)) as connection:
+        for (name,) in connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'").fetchall():
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        while roles := connection.execute("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres'").fetchall():
+            for (name,) in roles:
+                # One that has granted a membership goes after the role that it is of.
+                with suppress(psycopg.errors.DependentObjectsStillExist):
+                    connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+        for statement in sqlfiles.load("runtime/initialize").split(";"):
+            if statement.strip():
+                connection.execute(statement)

@@ -6,8 +6,6 @@ publish whole or not at all and kill -9 leaves nothing half done.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -16,23 +14,22 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from flinkms_sql import errors, sqlfiles
+from flinkms_sql import sqlfiles
 from flinkms_sql.catalog import records, rows, shadows
 from flinkms_sql.catalog.connection import Connection, Database
 from flinkms_sql.catalog.dependents import Removal, refuse_dependents
 from flinkms_sql.catalog.lifetimes import PostgresLifetimes
+from flinkms_sql.catalog.migrations import migrate
 from flinkms_sql.catalog.records import LIVE
 from flinkms_sql.catalog.removing import check_tables, removal_of, remove
 from flinkms_sql.catalog.retirement import dropped
 from flinkms_sql.catalog.watch import Channel, Listener, Watch
-from flinkms_sql.errors import FlinkmsError
 
 _SCHEMA = sqlfiles.queries("catalog/schema")
 _TABLES = sqlfiles.queries("catalog/tables")
 _MODELS = sqlfiles.queries("catalog/models")
 _LEARNING = sqlfiles.queries("catalog/learning")
 _JOBS = sqlfiles.queries("catalog/jobs")
-_MIGRATION = re.compile(r"catalog/\d{4}_\w+")
 
 
 class PostgresStore(PostgresLifetimes):
@@ -44,25 +41,8 @@ class PostgresStore(PostgresLifetimes):
 
     def migrate(self) -> list[str]:
         """See Store."""
-        done = []
         with self._database.transaction() as connection:
-            known = connection.execute(_SCHEMA["has_migrations"]).fetchone()["present"]
-            connection.execute(_SCHEMA["migration_lock" if known else "first_lock"])
-            applied = {}
-            if connection.execute(_SCHEMA["has_migrations"]).fetchone()["present"]:
-                applied = {row["name"]: row["sha256"] for row in connection.execute(_SCHEMA["applied"])}
-            for name in filter(_MIGRATION.fullmatch, sqlfiles.names("catalog")):
-                digest = hashlib.sha256(sqlfiles.load(name).encode()).hexdigest()
-                if name not in applied:
-                    connection.execute(sqlfiles.load(name))
-                    done.append((name, digest))
-                elif applied[name] != digest:
-                    raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE,
-                                       f"migration {name} was changed after it was applied",
-                                       hint="Changes of the registry need a new file under sql/catalog/.")
-            for name, digest in done:
-                connection.execute(_SCHEMA["record"], {"name": name, "sha256": digest})
-        return [name for name, _ in done]
+            return migrate(connection)
 
     def close(self) -> None:
         """See Store."""

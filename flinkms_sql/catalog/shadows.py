@@ -51,15 +51,21 @@ def stubs_of(model: ModelRecord) -> Iterator[Stub]:
 
 
 def create_table(connection: psycopg.Connection, record: TableRecord) -> None:
-    """Create the empty table. Raises psycopg's DuplicateTable when the user has one of that name."""
+    """Create the empty table, to be read and inserted into by who may. Raises as ``declare_table`` does."""
+    table = sql.Identifier(record.name)
+    declare_table(connection, record)
+    connection.execute(_template("let_read").format(table=table))
+    if record.kind == "stream":
+        connection.execute(_template("let_insert").format(table=table))
+
+
+def declare_table(connection: psycopg.Connection, record: TableRecord) -> None:
+    """Create the empty table, its owner's alone. Raises psycopg's DuplicateTable when the user has one of that name."""
     table = sql.Identifier(record.name)
     columns = sql.SQL(", ").join(_declared(column.name, column.type) for column in record.columns)
     connection.execute(_template("create_table").format(table=table, columns=columns))
     connection.execute(_template("comment_table").format(table=table, comment=sql.Literal(COMMENTS[record.kind])))
     connection.execute(_template("refuse_writes").format(table=table))
-    connection.execute(_template("let_read").format(table=table))
-    if record.kind == "stream":
-        connection.execute(_template("let_insert").format(table=table))
 
 
 def drop_table(connection: psycopg.Connection, name: str) -> None:

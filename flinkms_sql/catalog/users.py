@@ -1,4 +1,4 @@
-"""Users: the roles that clients log in as, each a member of one group; and whose the registry is.
+"""Users: the roles that clients log in as, each a member of one group.
 
 Must not know passwords: they are the frontend's to ask for. A user owns a schema of its own name, for its own tables.
 """
@@ -7,24 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import psycopg
 from psycopg import sql
 
 from flinkms_sql import errors, sqlfiles
-from flinkms_sql.catalog.connection import Connection, Database, translated
+from flinkms_sql.catalog.connection import Connection, Database
 from flinkms_sql.catalog.roles import ROLES, UserRole
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.settings import DATABASE
 
 _ACCESS = sqlfiles.queries("catalog/access")
 
 NAME_BYTES_MAX = 63
 """Bytes of a name in PostgreSQL (NAMEDATALEN - 1)."""
-
-
-def adopt(dsn: str) -> None:
-    """Give the registry to a role that no client logs in as; ``dsn`` is a superuser's. Changes nothing the second time."""
-    with translated(), psycopg.connect(dsn) as connection:
-        connection.execute(sqlfiles.load("catalog/adopt"))
 
 
 class Users:
@@ -45,20 +39,26 @@ class Users:
     def put(self, name: str, role: UserRole) -> None:
         """Make a user, or make one that is there another kind of user.
 
-        Raises FlinkmsError: 22023 for a name that is no user's, 42501 for a role that is not ours to change.
+        Raises FlinkmsError: 22023 for a name that is no user's, 42710 for a role that is there and no user, 42P06 for a
+        schema of this name that is somebody else's.
         """
         _check_name(name)
         with self._database.transaction() as connection:
-            _put(connection, name, role)
+            _put(connection, name, role, known=name in {row["name"] for row in connection.execute(_ACCESS["users"])})
 
-    def ensure(self, wanted: Mapping[str, UserRole | None]) -> dict[str, UserRole]:
-        """Make the users that are missing (readers, where nothing is said), and change those that are said otherwise; those,
-        and what they are now."""
+    def ensure(self, wanted: Mapping[str, UserRole | None]) -> dict[str, UserRole | FlinkmsError]:
+        """Make the users that are missing (readers, where nothing is said), and change those that are said otherwise; what
+        each of those is now, or why it is not."""
         known, changed = self.all(), {}
         for name, role in wanted.items():
             if name not in known or (role is not None and known[name] != role):
-                changed[name] = role or "reader"
-                self.put(name, changed[name])
+                try:
+                    self.put(name, role or "reader")
+                    changed[name] = role or "reader"
+                except FlinkmsError as error:
+                    if error.sqlstate == errors.CONNECTION_FAILURE:
+                        raise
+                    changed[name] = error
         return changed
 
     def remove(self, name: str) -> None:
@@ -72,15 +72,32 @@ class Users:
             connection.execute(_template("drop_user", name=name))
 
 
-def _put(connection: Connection, name: str, role: UserRole) -> None:
+def _put(connection: Connection, name: str, role: UserRole, *, known: bool) -> None:
     quoted = {"name": sql.Identifier(name).as_string(connection)}
     connection.execute(_ACCESS["keep_created"])
-    if not connection.execute(_ACCESS["exists"], quoted).fetchone()["present"]:
+    if not known:
+        if connection.execute(_ACCESS["exists"], quoted).fetchone()["present"]:
+            raise FlinkmsError(
+                errors.DUPLICATE_OBJECT, f'role "{name}" already exists and is no user',
+                hint="Choose another name. A role of the control database's own becomes a user by GRANT flinkms_reader, "
+                     "flinkms_writer or flinkms_deployer to it, unless it is a superuser or may be the registry's owner.")
         connection.execute(_template("create_user", name=name))
-        connection.execute(_template("create_schema", name=name))
+        _create_schema(connection, name)
     for row in connection.execute(_ACCESS["groups"], quoted).fetchall():
         connection.execute(_template("revoke_group", name=name, group=row["name"]))
     connection.execute(_template("grant_group", name=name, group=f"flinkms_{role}"))
+
+
+def _create_schema(connection: Connection, name: str) -> None:
+    """A schema of the user's own; the user who is there from the start has none, the registry has its name."""
+    if name == DATABASE:
+        return
+    found = connection.execute(_ACCESS["schema_owner"], {"name": name}).fetchone()
+    if found is not None:
+        raise FlinkmsError(errors.DUPLICATE_SCHEMA, f'schema "{name}" already exists',
+                           detail=f"It belongs to {found['owner']}, who would own what user \"{name}\" puts there.",
+                           hint="Choose another name, or rename the schema: ALTER SCHEMA … RENAME TO …")
+    connection.execute(_template("create_schema", name=name))
 
 
 def _check_name(name: str) -> None:

@@ -8,7 +8,7 @@ import signal
 import sys
 from contextlib import closing
 
-from flinkms_sql.catalog import users
+from flinkms_sql.catalog.adopting import adopt
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.runtime import background, doctor, parts, private, progress, state, supervisor
 from flinkms_sql.runtime.supervisor import Supervisor
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         supervisor.end_leftovers(settings.data_dir)
         doctor.check_port(settings.host, settings.port)
     # Also before detaching: what is missing is said here, and not in a log.
-    found, _ = parts.all_parts(settings, adopt=users.adopt, migrate=migrate, environment=os.environ)
+    found, _ = parts.all_parts(settings, adopt=adopt, migrate=migrate, environment=os.environ)
     with progress.shown(sys.stdout, lambda: connection_hint(settings)) as report:
         if arguments.detach:
             # The options travel as variables, so that both take the same way.

@@ -16,7 +16,7 @@ from flinkms_sql.catalog.roles import ROLES
 from flinkms_sql.catalog.users import Users
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import scram
-from flinkms_sql.settings import Settings
+from flinkms_sql.settings import DATABASE, Settings
 
 SALT_BYTES = 16
 """As PostgreSQL's own verifiers have (SCRAM_DEFAULT_SALT_LEN)."""
@@ -41,6 +41,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, "there is no password file to write the password to",
                            hint="Name the one of the deployment: flinkms user --password-file FILE add …, or set "
                                 "FLINKMS_PASSWORD_FILE.")
+    if arguments.action == "add" and arguments.name == DATABASE and arguments.role != "deployer":
+        raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f'user "{DATABASE}" is there from the start, as a deployer',
+                           hint=f"Add another user, or take this one away: flinkms user remove {DATABASE}.")
     with closing(Users(control_dsn(settings))) as users:
         match arguments.action:
             case "add":

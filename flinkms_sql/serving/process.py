@@ -14,6 +14,7 @@ from flinkms_sql.catalog.asynchronous import RightsReader, SnapshotReader
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.catalog.users import Users
 from flinkms_sql.deploy.execute import Deployer
+from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.places import Places
 from flinkms_sql.server.address import client_address
 from flinkms_sql.server.authentication import read_password_file
@@ -79,8 +80,11 @@ async def _access(settings: Settings, dsn: str) -> Access:
     if settings.password_file is not None:
         with closing(Users(dsn)) as users:
             changed = users.ensure({name: entry.role for name, entry in read_password_file(settings.password_file).items()})
-        for name, role in changed.items():
-            logger.info('user "%s" of the password file is a %s now', name, role)
+        for name, found in changed.items():
+            if isinstance(found, FlinkmsError):
+                logger.warning('user "%s" of the password file is left as it is: %s', name, found.message)
+            else:
+                logger.info('user "%s" of the password file is a %s now', name, found)
     access = Access(RightsReader(dsn))
     await access.refresh()
     return access

@@ -42,7 +42,11 @@ REVOKE {group} FROM {name}
 GRANT {group} TO {name}
 
 -- name: create_schema
-CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name}
+-- Never one that is there: whoever made it would own what the user puts there.
+CREATE SCHEMA {name} AUTHORIZATION {name}
+
+-- name: schema_owner
+SELECT nspowner::regrole::text AS owner FROM pg_namespace WHERE nspname = %(name)s
 
 -- name: owns_schema
 SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = %(name)s AND nspowner = to_regrole(%(quoted)s)) AS present

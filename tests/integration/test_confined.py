@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from flinkms_sql import errors
+from flinkms_sql.catalog.adopting import adopt
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.catalog.records import Column, JobRecord, Learner, LearnerStart, NewJob, TrainingOutcome
-from flinkms_sql.catalog.users import adopt
 from flinkms_sql.commands.generate_model import ModelSize, publish_random
 from flinkms_sql.commands.up import migrate
 from flinkms_sql.modellog.stream import Stream, StreamColumn

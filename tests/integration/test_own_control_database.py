@@ -15,6 +15,7 @@ import pytest
 
 from flinkms_sql import settings
 from flinkms_sql.catalog import users
+from flinkms_sql.catalog.adopting import adopt
 from flinkms_sql.commands.up import migrate
 from flinkms_sql.pgwire import scram
 from flinkms_sql.runtime import parts, postgres
@@ -71,7 +72,7 @@ def frontend(server: Server, folder: Path, **options: object) -> Iterator[Settin
     """A frontend over the server, its parts as ``flinkms up`` has them, but without Flink."""
     chosen = Settings().with_options({
         "data_dir": folder, "port": free_ports(1)[0], "control_dsn": server.dsn("theirs", "owners"), **options})
-    found, _ = parts.all_parts(chosen, adopt=users.adopt, migrate=migrate, environment=os.environ)
+    found, _ = parts.all_parts(chosen, adopt=adopt, migrate=migrate, environment=os.environ)
     wanted = [replace(part, needs=tuple(need for need in part.needs if need == "postgres"))
               for part in found if part.name in ("postgres", "frontend")]
     with running(wanted, folder) as held:

@@ -1,4 +1,4 @@
-"""Users and the registry's owner in a real PostgreSQL: made, changed, removed, and taken over from an earlier version."""
+"""Users and the registry's owner in a real PostgreSQL: made, changed, removed."""
 
 from __future__ import annotations
 
@@ -9,31 +9,34 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from flinkms_sql import errors, sqlfiles
+from flinkms_sql import errors
+from flinkms_sql.catalog.adopting import adopt
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.catalog.records import Column
-from flinkms_sql.catalog.users import Users, adopt
+from flinkms_sql.catalog.users import Users
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.runtime import postgres
 from flinkms_sql.server.settings import FrontendSettings
 from flinkms_sql.types import SqlType
-from tests.running import running_postgres
+from tests.running import renew, running_postgres
 
 pytestmark = pytest.mark.integration
 
 COLUMNS = (Column(name="x", type=SqlType.BIGINT),)
-EARLIER = """
-ALTER ROLE flinkms CREATEDB CREATEROLE;
-ALTER DATABASE flinkms OWNER TO flinkms;
-ALTER ROLE flinkms IN DATABASE flinkms SET search_path = public;
-"""
-"""What earlier versions made of a new server."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("server")
+    with running_postgres(folder):
+        yield folder
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    with running_postgres(tmp_path):
-        yield tmp_path
+def data_dir(server: Path) -> Path:
+    """The directory of a server that has nothing in it yet."""
+    renew(server)
+    return server
 
 
 def connect(data_dir: Path, user: str) -> closing[psycopg.Connection]:
@@ -44,47 +47,6 @@ def migrated(data_dir: Path) -> None:
     adopt(postgres.dsn(data_dir, user=postgres.SUPERUSER))
     with closing(PostgresStore(postgres.dsn(data_dir))) as store:
         store.migrate()
-
-
-def test_a_registry_of_an_earlier_version_gets_its_owner_and_users_keep_their_tables(data_dir: Path) -> None:
-    with connect(data_dir, postgres.SUPERUSER) as superuser:
-        superuser.execute(EARLIER)
-        superuser.execute("DROP ROLE flinkms_owner")
-    with connect(data_dir, "flinkms") as earlier:
-        for name in ("0001_registry", "0002_generation", "0003_missing_prediction"):
-            earlier.execute(sqlfiles.load(f"catalog/{name}"))
-            earlier.execute("INSERT INTO flinkms.migrations SELECT %s, encode(sha256(%s::bytea), 'hex') "
-                            "WHERE to_regclass('flinkms.migrations') IS NOT NULL",
-                            (f"catalog/{name}", sqlfiles.load(f"catalog/{name}").encode())) if name > "0002" else None
-        earlier.execute("INSERT INTO flinkms.migrations SELECT %s, encode(sha256(%s::bytea), 'hex')",
-                        ("catalog/0001_registry", sqlfiles.load("catalog/0001_registry").encode()))
-        earlier.execute("""INSERT INTO flinkms.tables VALUES ('ev', 'stream', '[{"name": "x", "type": "BIGINT"}]', '{}', '', 'p')""")
-        earlier.execute("CREATE TABLE ev (x bigint)")
-        earlier.execute("CREATE TRIGGER flinkms_refuse_write BEFORE INSERT ON ev EXECUTE FUNCTION flinkms.refuse_write()")
-        earlier.execute("CREATE FUNCTION predict(text, bigint) RETURNS float8 LANGUAGE sql AS 'SELECT 1.0::float8'")
-        earlier.execute("COMMENT ON FUNCTION predict(text, bigint) IS 'flinkms stub'")
-        earlier.execute("CREATE FUNCTION similar(text, bigint, int) RETURNS int SECURITY DEFINER LANGUAGE sql AS 'SELECT 1'")
-        earlier.execute("COMMENT ON FUNCTION similar(text, bigint, int) IS 'flinkms stub'")
-        earlier.execute("CREATE TABLE mine AS SELECT 1 AS x")
-        earlier.execute("CREATE TRIGGER flinkms_refuse_write BEFORE INSERT ON mine EXECUTE FUNCTION flinkms.refuse_write()")
-        earlier.execute("CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'")
-    for _ in range(2):
-        migrated(data_dir)
-    with connect(data_dir, "flinkms") as client:
-        owners = dict(client.execute("SELECT relname, relowner::regrole::text FROM pg_class WHERE relname IN "
-                                     "('models', 'jobs', 'ev', 'mine') AND relkind = 'r'").fetchall())
-        assert owners == {"models": "flinkms_owner", "jobs": "flinkms_owner", "ev": "flinkms_owner", "mine": "flinkms"}
-        functions = dict(client.execute("SELECT proname, proowner::regrole::text FROM pg_proc "
-                                        "WHERE proname IN ('predict', 'similar', 'mine', 'refuse_write')").fetchall())
-        assert functions == {"predict": "flinkms_owner", "similar": "flinkms", "mine": "flinkms", "refuse_write": "flinkms_owner"}
-        assert client.execute("SELECT x FROM mine").fetchone() == (1,)
-        assert client.execute("SELECT name FROM flinkms.tables").fetchone() == ("ev",)
-        assert client.execute("SELECT has_table_privilege('ev', 'INSERT'), pg_has_role('flinkms_deployer', 'USAGE')").fetchone() == (True, True)
-        for statement in ("DELETE FROM flinkms.models", "DROP TABLE ev", "CREATE ROLE other", "DROP SCHEMA flinkms CASCADE"):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                client.execute(statement)
-    with closing(PostgresStore(postgres.dsn(data_dir))) as store:
-        store.drop_tables(["ev"])
 
 
 def test_no_mark_that_a_client_can_set_makes_a_thing_ours(data_dir: Path) -> None:
@@ -145,6 +107,8 @@ def test_users_are_made_changed_and_removed(data_dir: Path) -> None:
         for name in ("bob", "Ann O'Neil", "cy", "dee", "flinkms"):
             users.remove(name)
         assert users.all() == {}
+        users.put("flinkms", "deployer")
+        assert users.all() == {"flinkms": "deployer"}
         for name in ("flinkms_owner", "postgres", "nobody"):
             with pytest.raises(FlinkmsError, match="does not exist"):
                 users.remove(name)
@@ -152,6 +116,31 @@ def test_users_are_made_changed_and_removed(data_dir: Path) -> None:
             with pytest.raises(FlinkmsError) as raised:
                 users.put(name, "reader")
             assert raised.value.sqlstate == errors.INVALID_PARAMETER_VALUE
+
+
+def test_a_user_is_made_of_no_role_and_no_schema_that_is_somebody_elses(data_dir: Path) -> None:
+    migrated(data_dir)
+    with connect(data_dir, "flinkms") as deployer, connect(data_dir, postgres.SUPERUSER) as superuser, closing(
+            Users(postgres.dsn(data_dir))) as users:
+        deployer.execute("CREATE SCHEMA bob")
+        for statement in ("CREATE ROLE robot LOGIN", "CREATE ROLE boss LOGIN SUPERUSER", "CREATE ROLE second LOGIN",
+                          "GRANT flinkms_owner, flinkms_reader TO second", "CREATE ROLE crew"):
+            superuser.execute(statement)
+        taken = {"bob": errors.DUPLICATE_SCHEMA, "information_schema": errors.DUPLICATE_SCHEMA,
+                 **dict.fromkeys(("robot", "boss", "second", "crew"), errors.DUPLICATE_OBJECT)}
+        for name, sqlstate in taken.items():
+            with pytest.raises(FlinkmsError, match="already exists") as raised:
+                users.put(name, "reader")
+            assert raised.value.sqlstate == sqlstate
+        assert {name: refused.sqlstate for name, refused in users.ensure(dict.fromkeys(taken)).items()} == taken
+        assert users.all() == {"flinkms": "deployer"}
+        assert superuser.execute("SELECT to_regrole('bob'), count(*) FROM pg_auth_members WHERE member = 'robot'::regrole"
+                                 ).fetchone() == (None, 0)
+        superuser.execute("GRANT flinkms_reader TO robot")
+        users.put("robot", "writer")
+        deployer.execute("DROP SCHEMA bob")
+        users.put("bob", "reader")
+        assert users.all() == {"bob": "reader", "flinkms": "deployer", "robot": "writer"}
 
 
 def test_a_change_waits_a_bounded_time_for_a_client_that_holds_a_shadow(data_dir: Path) -> None:
