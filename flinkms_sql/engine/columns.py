@@ -80,14 +80,36 @@ def repeat(value: Value, kind: SqlType, rows: int) -> Column:
 
 
 def convert(column: Column, source: SqlType, target: SqlType, zone: tzinfo = timezone.utc) -> Column:
-    """A column as a type that ``source`` widens to; ``zone`` is where clocks show what has no offset."""
+    """A column as a type that ``source`` is assigned to; ``zone`` is where clocks show what has no offset.
+
+    Raises FlinkmsError 22003 for a number that the type cannot hold.
+    """
     if source is target or column.values.dtype == object:
         return column
     values = times.midnights(column.values) if source is SqlType.DATE else column.values
     if target is SqlType.TIMESTAMP_LTZ:
         values = times.moments(values, zone)
-    values = values.astype(target.value.dtype)
-    return Column(values, column.valid, column.offsets)
+    if target in _BOUNDS or target is SqlType.FLOAT:
+        values = _narrowed(values, column.valid, target)
+    return Column(values.astype(target.value.dtype), column.valid, column.offsets)
+
+
+_BOUNDS = {SqlType.SMALLINT: 2**15, SqlType.INT: 2**31, SqlType.BIGINT: 2**63}
+
+
+def _narrowed(values: np.ndarray, valid: np.ndarray | None, target: SqlType) -> np.ndarray:
+    """Numbers that a type can hold: to integers rounded, a half to the even one, as PostgreSQL rounds double precision."""
+    values = values if valid is None else np.where(valid, values, 0)
+    if target is SqlType.FLOAT:
+        with np.errstate(over="ignore", under="ignore"):
+            single = values.astype("<f4")
+        fits = (np.isinf(single) == np.isinf(values)) & ((single == 0) == (values == 0))
+    else:
+        values = np.rint(values) if values.dtype.kind == "f" else values
+        fits = (values >= -_BOUNDS[target]) & (values < _BOUNDS[target])
+    if not fits.all():
+        raise FlinkmsError(errors.NUMERIC_VALUE_OUT_OF_RANGE, f"value out of range for type {target.value.postgres}")
+    return values
 
 
 def take(column: Column, rows: np.ndarray) -> Column:

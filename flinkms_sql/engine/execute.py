@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import timezone, tzinfo
+from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
 
@@ -45,6 +46,7 @@ from flinkms_sql.query.nodes import (
     Widened,
 )
 from flinkms_sql.query.plan import ModelPlan
+from flinkms_sql.query.values import from_number
 from flinkms_sql.types import SqlType
 from udfs.answers import answered
 from udfs.block import Column, concatenated
@@ -88,7 +90,10 @@ class _Run:
             case Literal():
                 return constant.value  # type: ignore[return-value]  # nodes.Literal lists what it can be
             case Parameter():
-                return self.parameters[constant.number - 1]
+                value = self.parameters[constant.number - 1]
+                if isinstance(value, Decimal) and constant.type is not SqlType.STRING:
+                    return from_number(value, constant.type, cast=True, position=constant.position)  # type: ignore[return-value]
+                return value
             case Now():
                 return self.now
             case Widened(constant=given, type=kind):

@@ -24,10 +24,11 @@ DAYS_MAX, DAYS_MIN = 2**31 - 1, -(2**31)
 
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_DATE = r"(\d{4})-(\d{1,2})-(\d{1,2})"
+_DATE = r"(\d{4})-(\d{1,2})-(\d{1,2})(?!-)"
 _TIME = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?"
 _ZONE = r"(z|utc|gmt|[+-]\d{1,2}(?::?\d{2})?(?::\d{2})?)"
-_TIMESTAMP = re.compile(rf"{_DATE}(?:(?:\s+|t){_TIME}\s*{_ZONE}?)?", re.IGNORECASE | re.ASCII)
+_TIMESTAMP = re.compile(rf"{_DATE}(?:(?:\s+|t){_TIME})?\s*{_ZONE}?", re.IGNORECASE | re.ASCII)
+"""A date may have an offset too: pgjdbc writes one behind every java.sql.Date. One that begins with - stands apart from it."""
 _SPECIAL = {"infinity": MICROSECONDS_MAX, "-infinity": MICROSECONDS_MIN, "epoch": 0}
 _INFINITE = (MICROSECONDS_MAX, MICROSECONDS_MIN)
 _NONE = timedelta()

@@ -1,7 +1,7 @@
 """Model calls against the catalog: which model, which signature, and arguments converted to it.
 
 Must not know how a call is run. A call that does not fit is an error that shows the signature; PostgreSQL's SQLSTATEs:
-42704 no such model, 42883 no such number of arguments, 42804 wrong type.
+42704 no such model, 42883 no such number of arguments, or none of such types (as of any function of PostgreSQL).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def bind_call(
     count = len(call.arguments) - 1
     if written.kind == "parameter":
         if not parameters.use(written.number, SqlType.STRING, written.position):
-            raise FlinkmsError(errors.DATATYPE_MISMATCH, f"the model of {call.function} must be a text",
+            raise FlinkmsError(errors.UNDEFINED_FUNCTION, f"the model of {call.function} must be a text",
                                position=written.position)  # fmt: skip
         model: Model = Parameter(number=written.number, type=SqlType.STRING, position=written.position)
         known = [_known_type(cursor, *argument, parameters, column_type) for argument in call.arguments[1:]]
@@ -187,7 +187,7 @@ def _described(known: Sequence[SqlType | None]) -> str:
 
 
 def bind_argument(written: Written, at: int, call: BoundCall, parameters: Parameters) -> Constant:
-    """A constant argument (0-based ``at``, the model not counted) as the type of its input. Raises 42804."""
+    """A constant argument (0-based ``at``, the model not counted) as the type of its input. Raises 42883."""
     target = call.inputs[at][1] if at < len(call.inputs) else SqlType.BIGINT
     found = coerce(written, target, parameters)
     if found is None:
@@ -207,7 +207,7 @@ def type_mismatch(call: BoundCall, at: int, found: str, position: int) -> Flinkm
     """The error for an argument whose type does not convert to that of its input."""
     name, target = call.inputs[at] if at < len(call.inputs) else ("k", SqlType.BIGINT)
     return FlinkmsError(
-        errors.DATATYPE_MISMATCH,
+        errors.UNDEFINED_FUNCTION,
         f'argument {name} of model "{call.name}" is of type {target.value.postgres}, not {found}',
         hint=f"Its signature is {signature_text(call.function, call.name, call.inputs)}.",
         position=position,

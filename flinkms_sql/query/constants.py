@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Literal as Choice
 
 from flinkms_sql import errors
@@ -23,6 +23,7 @@ _UNKNOWN_OIDS = (0, 705)
 _TEXT_OIDS = (1042, 1043, 19)
 """char(n), varchar and name: their values are texts."""
 
+_NUMERIC = ("NUMERIC", "DECIMAL", "DEC")
 _TYPED_LITERALS = ("DATE", "TIMESTAMP", "TIMESTAMPTZ", "BIGINT", "BOOLEAN")
 
 
@@ -126,7 +127,7 @@ def _read(cursor: Cursor, parameters: Parameters) -> Written | None:
         return Written(kind="number", value=value, type=unsigned.type, position=position)
     found = _read_primary(cursor, parameters)
     while found is not None and cursor.accept("::"):
-        found = _cast(found, _take_type(cursor), parameters)
+        found = _cast_here(found, cursor, parameters)
     return found
 
 
@@ -206,7 +207,7 @@ def _read_cast(cursor: Cursor, parameters: Parameters) -> Written | None:
     found = _read(cursor, parameters)
     if found is None or not cursor.accept("AS"):
         return None
-    found = _cast(found, _take_type(cursor), parameters)
+    found = _cast_here(found, cursor, parameters)
     cursor.take(")")
     return found
 
@@ -226,6 +227,23 @@ def _read_array(cursor: Cursor, parameters: Parameters, position: int) -> Writte
             return None
         items.append(item.value)
     return Written(kind="array", value=tuple(items), type=None, position=position)
+
+
+def _cast_here(written: Written, cursor: Cursor, parameters: Parameters) -> Written | None:
+    """The constant under a cast to the type that is named here; None where PostgreSQL has to do it."""
+    if cursor.peek() not in _NUMERIC:
+        return _cast(written, _take_type(cursor), parameters)
+    cursor.at += 1
+    # No column is numeric, but a literal can be: pgjdbc writes a BigDecimal as ('4.5'::numeric) into a simple query.
+    if cursor.peek() in ("(", "[") or written.type is not None or not isinstance(written.value, (str, int, Decimal)) \
+            or written.kind == "parameter":
+        return None
+    try:
+        number = Decimal(str(written.value).strip())
+    except InvalidOperation:
+        raise FlinkmsError(errors.INVALID_TEXT_REPRESENTATION, f'invalid input syntax for type numeric: "{written.value}"',
+                           position=written.position) from None
+    return Written(kind="number", value=number, type=None, position=written.position)
 
 
 def _cast(written: Written, target: SqlType, parameters: Parameters) -> Written | None:

@@ -22,17 +22,19 @@ from flinkms_sql.query.nodes import (
     Literal,
     Node,
     OutputColumn,
+    Parameter,
     Predict,
     Project,
     Scalar,
     Single,
     ValuesList,
+    Widened,
 )
 from flinkms_sql.query.plan import PointPlan, StreamInsertPlan
 from flinkms_sql.query.scopes import read_structure
 from flinkms_sql.query.signatures import CatalogView, Named, TableSignature
 from flinkms_sql.query.sources import NeedsPostgres, read_rows
-from flinkms_sql.query.values import from_number, widens
+from flinkms_sql.query.values import assigns, from_number
 from flinkms_sql.types import SqlType
 
 
@@ -110,9 +112,18 @@ def _values(cursor: Cursor, table: TableSignature, columns: Sequence[Named], par
 
 def _assigned(written: Written, name: str, kind: SqlType, parameters: Parameters) -> Constant:
     found = coerce(written, kind, parameters)
-    if found is None and isinstance(written.value, Decimal):
-        value = from_number(written.value, kind, cast=True, position=written.position)
-        found = None if value is None else Literal(value=value, type=kind, position=written.position)
+    given = written.type
+    if found is None and written.kind == "parameter":
+        given = given or parameters.known(written.number, written.position)
+        if given is not None and assigns(given, kind) and parameters.use(written.number, given, written.position):
+            value = Parameter(number=written.number, type=given, position=written.position)
+            found = Widened(constant=value, type=kind, position=written.position)
+    elif found is None and given is not None and assigns(given, kind):
+        literal = Literal(value=written.value, type=given, position=written.position)  # type: ignore[arg-type]
+        found = Widened(constant=literal, type=kind, position=written.position)
+    elif found is None and isinstance(written.value, Decimal):
+        number = from_number(written.value, kind, cast=True, position=written.position)
+        found = None if number is None else Literal(value=number, type=kind, position=written.position)
     if found is None:
         raise _mismatch(name, kind.value.postgres, written_type(written, parameters), written.position)
     return found
@@ -148,7 +159,7 @@ def _select(
             outputs.append(Literal(value=None, type=kind, position=tokens[0].position))
             continue
         found = node.columns[index]
-        if not widens(found.type, kind):
+        if not assigns(found.type, kind):
             raise _mismatch(name, kind.value.postgres, found.type.value.postgres, tokens[0].position)
         outputs.append(ColumnRef(index=index, name=found.name, type=kind, position=tokens[0].position))
     return Project(input=node, outputs=tuple(outputs), columns=_columns(table))

@@ -75,7 +75,8 @@ class Now:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Widened:
     """A constant that is converted to ``type`` when the statement is run: a date or a timestamp whose moment the
-    session's time zone decides, or a parameter that is one. The engine is told the zone."""
+    session's time zone decides, or a parameter that is one, or a number that a column of another type is to hold. The
+    engine is told the zone."""
 
     constant: Literal | Parameter
     type: SqlType

@@ -6,6 +6,7 @@ LocalTime. Errors are 22P02, 22003, 22007 and 22008.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import timezone
@@ -14,10 +15,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import times
+from flinkms_sql.pgwire.arrays import parse_array
 from flinkms_sql.types import SqlType
 
 _INTEGERS = {SqlType.SMALLINT: 15, SqlType.INT: 31, SqlType.BIGINT: 63}
 _FLOATS = (SqlType.FLOAT, SqlType.DOUBLE)
+_NUMBERS = (*_INTEGERS, *_FLOATS)
 _ELEMENTS = {
     SqlType.SMALLINT_ARRAY: SqlType.SMALLINT,
     SqlType.INT_ARRAY: SqlType.INT,
@@ -69,6 +72,14 @@ def widens(source: SqlType, target: SqlType) -> bool:
     if source.is_array and target.is_array:
         source, target = _ELEMENTS[source], _ELEMENTS[target]
     return target in _WIDENS_TO.get(source, ())
+
+
+def assigns(source: SqlType, target: SqlType) -> bool:
+    """Whether PostgreSQL would convert ``source`` when it is stored in a column of ``target``: numbers of any type too.
+
+    Not what it also would: other values as texts, and timestamps cut to dates.
+    """
+    return widens(source, target) or (source in _NUMBERS and target in _NUMBERS)
 
 
 def distance(source: SqlType, target: SqlType) -> int:
@@ -132,20 +143,25 @@ def _from_text(text: str, target: SqlType, position: int | None) -> object:
         case SqlType.TIMESTAMP_LTZ:
             moment = times.parse_timestamp(text, zone=timezone.utc)
             return moment if times.has_offset(text) else LocalTime(moment)
-    if not (plain.startswith("{") and plain.endswith("}")) or "{" in plain[1:]:
-        raise ValueError
-    items = plain[1:-1].split(",") if plain[1:-1].strip() else []
-    return tuple(_from_text(item.strip().strip('"'), _ELEMENTS[target], position) for item in items)
+    return tuple(None if item is None else from_text(item, _ELEMENTS[target], position=position) for item in parse_array(text))
 
 
 def from_number(number: int | Decimal, target: SqlType, *, cast: bool, position: int | None = None) -> object | None:
     """A numeric constant as ``target``; None when there is no such conversion (without ``cast``: no implicit one)."""
     if target in _FLOATS:
-        return _checked(float(number), target, position)
+        try:
+            value = float(number)
+        except OverflowError:
+            raise _out_of_range(target, position) from None
+        if math.isinf(value) and Decimal(number).is_finite():
+            raise _out_of_range(target, position)
+        return _checked(value, target, position)
     if target in _INTEGERS:
         if isinstance(number, Decimal):
             if not cast:
                 return None
+            if not number.is_finite():
+                raise _out_of_range(target, position)
             number = int(number.to_integral_value(ROUND_HALF_UP))
         return _checked(number, target, position)
     if target is SqlType.STRING and cast:

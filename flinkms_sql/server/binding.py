@@ -13,7 +13,8 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import oids, parameters
 from flinkms_sql.pgwire.messages import Bind
 from flinkms_sql.pgwire.parameters import Value
-from flinkms_sql.query.plan import Plan, RelayPlan, RewrittenPlan
+from flinkms_sql.query.nodes import ValuesList
+from flinkms_sql.query.plan import Plan, RelayPlan, RewrittenPlan, StreamInsertPlan
 from flinkms_sql.server.names import Prepared
 from flinkms_sql.types import SqlType
 
@@ -44,6 +45,10 @@ _WIDENED: dict[int, tuple[SqlType, ...]] = {
 """Types that are no column's, but that PostgreSQL converts by itself: psycopg sends short lists as smallint[]."""
 
 
+_STORED = (SqlType.SMALLINT, SqlType.INT, SqlType.BIGINT)
+"""Types of columns that numeric is not converted to unasked, but when it is stored."""
+
+
 def planned_oids(declared: tuple[int, ...]) -> tuple[int, ...]:
     """The types a statement is planned with."""
     return tuple(oids.UNSPECIFIED if oid in _WIDENED else oid for oid in declared)
@@ -52,7 +57,8 @@ def planned_oids(declared: tuple[int, ...]) -> tuple[int, ...]:
 def planned(plan_with: Callable[[tuple[int, ...]], Plan], declared: tuple[int, ...]) -> Plan:
     """The plan for the declared types; those that only convert to a column's type are left for the plan to decide.
 
-    Raises FlinkmsError 42804 when it has decided for a type they do not convert to.
+    Raises FlinkmsError when it has decided for a type they do not convert to: 42804 where they are stored, 42883 where
+    they are an argument.
     """
     widened = [number for number, oid in enumerate(declared) if oid in _WIDENED]
     plan = plan_with(planned_oids(declared))
@@ -60,11 +66,14 @@ def planned(plan_with: Callable[[tuple[int, ...]], Plan], declared: tuple[int, .
         return plan
     if isinstance(plan, RewrittenPlan | RelayPlan):
         return plan
+    stores = isinstance(plan, StreamInsertPlan) and isinstance(plan.source, ValuesList)
     for number in widened:
         kind = plan.parameter_types[number] if number < len(plan.parameter_types) else None
+        if stores and declared[number] == oids.NUMERIC and kind in _STORED:
+            continue
         if kind is not None and kind not in _WIDENED[declared[number]]:
             raise FlinkmsError(
-                errors.DATATYPE_MISMATCH,
+                errors.DATATYPE_MISMATCH if stores else errors.UNDEFINED_FUNCTION,
                 f"parameter ${number + 1} must be of type {kind.value.postgres}, not {oids.type_name(declared[number])}",
             )
     return plan

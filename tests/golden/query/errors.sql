@@ -43,7 +43,7 @@ LINE: SELECT predict('rec', 'x', 2)
 
 SELECT predict('rec', 4.5, 2)
 ---
-ERROR 42804: argument user_id of model "rec" is of type bigint, not numeric
+ERROR 42883: argument user_id of model "rec" is of type bigint, not numeric
 LINE: SELECT predict('rec', 4.5, 2)
                             ^
 HINT: Its signature is predict('rec', user_id BIGINT, item_id BIGINT).
@@ -56,14 +56,14 @@ LINE: SELECT predict('rec', 99999999999999999999, 2)
 
 SELECT predict('rec', $1::text, 2)
 ---
-ERROR 42804: argument user_id of model "rec" is of type bigint, not text
+ERROR 42883: argument user_id of model "rec" is of type bigint, not text
 LINE: SELECT predict('rec', $1::text, 2)
                             ^
 HINT: Its signature is predict('rec', user_id BIGINT, item_id BIGINT).
 
 SELECT predict('rec', u, 1) FROM (VALUES (1.5)) v(u)
 ---
-ERROR 42804: argument user_id of model "rec" is of type bigint, not double precision
+ERROR 42883: argument user_id of model "rec" is of type bigint, not double precision
 LINE: SELECT predict('rec', u, 1) FROM (VALUES (1.5)) v(u)
                             ^
 HINT: Its signature is predict('rec', user_id BIGINT, item_id BIGINT).
