@@ -1,5 +1,5 @@
 # Each goal sets up what it needs, once: virtual environment, dependencies, connector.
-# Needs only Python 3.10-3.12, make and a JDK 11-21.
+# Needs only Python 3.10-3.12, make and a JDK 11-21; test needs Maven, too.
 
 BIN := .venv/bin
 SPARK := .venv/spark
@@ -7,16 +7,19 @@ UV := uv==0.13.9
 PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 JAR := connectors/flinkms-connector.jar
+PGJDBC := org.postgresql:postgresql:42.7.14
+PGJDBC_JAR := .venv/java/postgresql-$(lastword $(subst :, ,$(PGJDBC))).jar
 JAVA_SOURCES := $(shell find connectors -name '*.java' -o -path '*/resources/*' -type f)
 
-.PHONY: help demo up down test fast lint bench build lock clean
+.PHONY: help demo up down test fast lint bench build jdbc lock clean
 
 help:
 	@echo "make demo               train, serve and learn on MovieLens ratings, then stop (under five minutes)"
 	@echo "make up                 the same, and stay up"
 	@echo "make down               end what runs"
 	@echo "make test               every test (under fifteen minutes); make fast: those without JVM and sockets"
-	@echo "make bench BENCH=name   predict, recommend, freshness, learn, score or train"
+	@echo "make bench BENCH=name   predict, recommend, freshness, learn, score or train; predict-against DIR=tree: beside"
+	@echo "                        the code of another commit, checked out there"
 	@echo "make build              virtual environment and connector only"
 	@echo "make clean              end what runs, remove what was built and stored"
 
@@ -29,7 +32,7 @@ up: build
 down: build
 	$(BIN)/flinkms down
 
-test: build lint fast
+test: build lint jdbc fast
 	$(BIN)/python -m pytest -m "integration or bench"
 
 fast: build
@@ -39,8 +42,8 @@ lint: build
 	$(BIN)/ruff check .
 
 bench: build $(if $(filter train,$(BENCH)),$(SPARK)/ready)
-	@test -n "$(BENCH)" || { echo "usage: make bench BENCH=predict|recommend|freshness|learn|score|train"; exit 2; }
-	$(BIN)/python -m tests.bench $(BENCH)
+	@test -n "$(BENCH)" || { echo "usage: make bench BENCH=predict|recommend|freshness|learn|score|train, or BENCH=predict-against DIR=tree"; exit 2; }
+	$(BIN)/python -m tests.bench $(BENCH) $(if $(DIR),--against "$(DIR)")
 
 build: .venv/ready $(JAR)
 
@@ -62,6 +65,15 @@ $(JAR): .venv/ready connectors/build.py $(JAVA_SOURCES)
 $(SPARK)/ready: .venv/ready tests/bench/spark.txt
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SPARK)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(SPARK)/bin/python -r tests/bench/spark.txt
+	@touch $@
+
+# pgjdbc is only a client to be tested with; Maven, which every machine with a JDK has or gets as easily, fetches it.
+jdbc: $(PGJDBC_JAR)
+
+$(PGJDBC_JAR): .venv/ready
+	@command -v mvn > /dev/null || { echo "Maven is needed for the tests with pgjdbc: apt-get install maven" >&2; exit 1; }
+	mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+		-Dartifact=$(PGJDBC) -DoutputDirectory=$(dir $@)
 	@touch $@
 
 lock:
