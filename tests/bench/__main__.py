@@ -11,10 +11,12 @@ import importlib
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.bench import report
 
-NAMES = ("predict", "recommend", "freshness", "learn", "score", "train")
+NAMES = ("predict", "predict-against", "recommend", "freshness", "learn", "score", "train")
+AGAINST = "predict-against"
 
 BUSY_S = 3.0
 """Seconds for which is watched what else runs."""
@@ -28,14 +30,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--small", action="store_true", help="seconds instead of minutes; figures mean nothing")
     parser.add_argument("--no-write", action="store_true", help="leave docs/performance.md as it is")
+    parser.add_argument("--against", metavar="DIR", type=Path,
+                        help=f"of predict: another tree of this project, as of a former commit; without it, {AGAINST} takes this one")
     arguments = parser.parse_args(argv)
+    name, options = arguments.name, {}
+    if arguments.against is not None:
+        if name not in ("predict", AGAINST):
+            parser.error("--against is of predict")
+        name, options = AGAINST, {"against": arguments.against}
     # A deployment is ended on the way out, and by default SIGTERM leaves no way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     busy = report.busy_cores(0.1 if arguments.small else BUSY_S)
     if busy > BUSY_CORES_MAX:
         print(f"{busy:.1f} cores are busy with something else: the figures will mean little", file=sys.stderr)
-    found = importlib.import_module(f"tests.bench.{arguments.name}").run(small=arguments.small)
-    report.publish(found, command=f"make bench BENCH={arguments.name}", busy=busy,
+    found = importlib.import_module(f"tests.bench.{name.replace('-', '_')}").run(small=arguments.small, **options)
+    report.publish(found, command=f"make bench BENCH={name}{' DIR=…' if options else ''}", busy=busy,
                    document=None if arguments.small or arguments.no_write else report.DOCUMENT)
     return 1 if found.errors else 0
 
