@@ -327,17 +327,19 @@ def test_a_version_that_is_complete_is_not_live_until_it_goes_live(store: Store)
         store.complete_version(store.begin_version("rec", directory="/m", options={}), OUTCOME)
     assert store.snapshot().by_alias("rec").version == 1
     assert store.snapshot().by_number("rec", 2).outcome == OUTCOME
-    assert store.go_live(store.version("rec", 3))
-    assert not store.go_live(store.version("rec", 3))
-    assert not store.go_live(store.version("rec", 2)), "a newer one is live"
+    assert not store.go_live(store.version("rec", 3), former=2), "it was compared with another one than is live"
+    assert not store.go_live(store.version("rec", 3), former=None)
+    assert store.go_live(store.version("rec", 3), former=1)
+    assert not store.go_live(store.version("rec", 3), former=3)
+    assert not store.go_live(store.version("rec", 2), former=3), "a newer one is live"
     assert store.rollback("rec") == 1
-    assert not store.go_live(store.version("rec", 3)), "it was rolled back"
+    assert not store.go_live(store.version("rec", 3), former=1), "it was rolled back"
     assert [change.version for change in store.snapshot().history["rec", "live"]] == [1, 3, 1]
     with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
         store.complete_version(store.version("rec", 3), OUTCOME)
     store.begin_version("rec", directory="/m", options={})
     with refused(errors.OBJECT_NOT_IN_PREREQUISITE_STATE):
-        store.go_live(store.version("rec", 4))
+        store.go_live(store.version("rec", 4), former=1)
 
 
 def test_whatever_a_job_says_and_ends_with_can_be_recorded(store: Store) -> None:

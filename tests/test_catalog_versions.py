@@ -38,7 +38,7 @@ def test_nothing_that_is_done_to_a_dropped_version_reaches_the_one_of_its_name_a
     model(store)
     held = store.begin_version("rec", directory="/warehouse/models/rec-1", options={})
     calls = (lambda: store.publish_version(held, OUTCOME), lambda: store.complete_version(held, OUTCOME),
-             lambda: store.fail_version(held, "no rows"), lambda: store.go_live(held), lambda: store.retire_version(held),
+             lambda: store.fail_version(held, "no rows"), lambda: store.go_live(held, former=None), lambda: store.retire_version(held),
              lambda: store.record_training(held, {"/s": {"p": (1, 2)}}), lambda: store.record_learner(held, learner),
              lambda: store.learning(held), lambda: store.record_metrics(held, [metric]))
 

@@ -156,13 +156,13 @@ class MemoryStore(MemoryLifetimes):
             self._versions[version.model, version.version] = replace(found, state="ready", outcome=outcome, published_at=self._now())
             return self._versions[version.model, version.version]
 
-    def go_live(self, version: records.VersionRecord, *, reason: str = "trained") -> bool:
+    def go_live(self, version: records.VersionRecord, *, former: int | None, reason: str = "trained") -> bool:
         """See Store."""
         with self._changed:
             self._this(version, "ready")
             model, number = version.model, version.version
-            history = self._history.get((model, LIVE), ())
-            if not records.goes_live(model, number, self._aliases.get((model, LIVE)), history):
+            live, history = self._aliases.get((model, LIVE)), self._history.get((model, LIVE), ())
+            if live != former or not records.goes_live(model, number, live, history):
                 return False
             self.set_alias(model, LIVE, number, reason=reason)
             return True

@@ -130,13 +130,14 @@ class PostgresStore(PostgresLifetimes):
             return rows.version(connection.execute(_MODELS["publish"], _this(connection, version, "training")
                                                    | rows.outcome_parameters(outcome)).fetchone())
 
-    def go_live(self, version: records.VersionRecord, *, reason: str = "trained") -> bool:
+    def go_live(self, version: records.VersionRecord, *, former: int | None, reason: str = "trained") -> bool:
         """See Store."""
         model, number = version.model, version.version
         with self._database.change() as (connection, at):
             _this(connection, version, "ready")
-            live = connection.execute(_MODELS["get_alias"], {"model": model, "alias": LIVE}).fetchone()
-            if not records.goes_live(model, number, live and live["version"], _history(connection, model, LIVE)):
+            found = connection.execute(_MODELS["get_alias"], {"model": model, "alias": LIVE}).fetchone()
+            live = found and found["version"]
+            if live != former or not records.goes_live(model, number, live, _history(connection, model, LIVE)):
                 return False
             _move_alias(connection, model, LIVE, number, at, reason)
         return True

@@ -87,10 +87,11 @@ class Store(Lifetimes, Protocol):
     def complete_version(self, version: VersionRecord, outcome: TrainingOutcome) -> VersionRecord:
         """training -> ready, and no alias: it can be asked by number, and goes live later."""
 
-    def go_live(self, version: VersionRecord, *, reason: str = "trained") -> bool:
-        """Let the alias live name a version that was trained, unless a newer one is live or it was live before.
+    def go_live(self, version: VersionRecord, *, former: int | None, reason: str = "trained") -> bool:
+        """Let the alias live name a version that was trained, in place of ``former``, which it was compared with.
 
-        Whether the alias moved now. Raises 55000 when the version is not ready.
+        Whether the alias moved: not when another is live by now, a newer one is, or it was live before. Raises 55000 when
+        the version is not ready.
         """
 
     def fail_version(self, version: VersionRecord, error: str) -> None:

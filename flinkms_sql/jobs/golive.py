@@ -1,22 +1,24 @@
 """From ready to live: a version that was trained learns what its model's standing job has to teach, then it is promoted.
 
-The former version goes on learning and serving meanwhile, so that nothing is missing at the moment of promotion: the new
-one has learned all that came before, during and after its training, up to what arrived in the last seconds. The standing
-job then goes on with the Flink job that taught it. Must not know how a version is trained.
+A version that goes live holds at least what the former one held at that moment, by the positions of both in the streams.
+The former one goes on learning and serving until the new one has caught up, but for the last seconds: then its learner
+stands still while the new one reaches it. Whether a standing job is there decides nothing but who teaches: without one,
+what is missing stays missing, and the former version live. Must not know how a version is trained.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import ENDED, LIVE, JobRecord, VersionRecord, goes_live
+from flinkms_sql.catalog.records import ENDED, LIVE, JobRecord, Positions, VersionRecord, goes_live
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.checkpoints import was_stopped
-from flinkms_sql.jobs.context import JobCanceled, JobContext, JobFailed, JobLost
-from flinkms_sql.jobs.learner import halt, scan_group, streams, take_up
-from flinkms_sql.modellog.distance import bytes_between
+from flinkms_sql.jobs.context import JobCanceled, JobContext, JobFailed, JobLost, RunnerStopping
+from flinkms_sql.jobs.learner import halt, reached, scan_group, streams, take_up
+from flinkms_sql.modellog.distance import bytes_between, is_before
 from flinkms_sql.modellog.files import read_json
 from flinkms_sql.modellog.stream import stream_ends
 
@@ -27,49 +29,140 @@ LAG_S_MAX = 5.0
 """A version has caught up when it has learned all that was there so many seconds ago, two checkpoints."""
 
 ROUNDS_MAX = 5
-"""Times that the ends of the streams are looked at anew: more arrives than is learned, and the former version is no
-less behind."""
+"""Times that the ends of the streams are looked at anew: when more arrives than is learned, the former version falls
+behind too, and is reached when it stands still."""
 
 IDLE_S_MAX = 300.0
 """Seconds without a step forward after which catching up has failed: a learner that restarts takes some ten."""
 
+ALONE_S_MAX = 10.0
+"""Seconds to wait for a learner when no job is there that could start one: who replaces one stops it, and starts the next
+one within a second."""
 
-class _CaughtUp(Exception):
-    """The version has learned all that there was."""
+LAST_ROWS_S_MAX = 60.0
+"""Seconds that the former version's learner may stand still for the new one to reach it: two checkpoints, or a restart."""
+
+MOVES_MAX = 3
+"""Times that the former version's learner is made to stand still."""
+
+
+class _Enough(Exception):
+    """The version has learned all that there was, or is no longer to go live."""
 
 
 class _Moved(Exception):
     """Another standing job is to teach, or none."""
 
 
+class _Behind(Exception):
+    """The live version holds more of this stream."""
+
+    def __init__(self, live: int, stream: Path, name: str) -> None:
+        super().__init__(f'the live version, {live}, has learned more of stream "{name}"')
+        self.stream = stream
+
+
 def go_live(job: JobRecord, version: VersionRecord, context: JobContext) -> None:
-    """Promote a ready version once it has caught up with the streams that its model learns from.
+    """Promote a ready version once it holds what the live one has learned and it has caught up with the model's streams.
 
     Called again, it goes on. Raises 55000 when the version cannot catch up: it stays ready, and what is live stays live.
     """
-    snapshot = context.store.snapshot()
-    live = snapshot.aliases.get((version.model, LIVE))
-    if not goes_live(version.model, version.version, live, snapshot.history.get((version.model, LIVE), ())):
-        _settle(version, context)
-        return
-    while (standing := _standing(version.model, context)) is not None:
+    moves, alone_since = 0, None
+    while _is_wanted(version, context):
+        standing = _standing(version.model, context)
         try:
-            _catch_up(job, standing, version, context)
-            break
+            if standing is not None:
+                _catch_up(job, standing, version, context)
+            _move(job, version, context, LAST_ROWS_S_MAX if standing is not None else 0.0)
         except _Moved:
-            continue
+            pass
         except JobLost:
             context.wait_for_cluster()
         except JobFailed as failure:
             raise _left_behind(version, failure.message) from failure
-    context.store.go_live(version)
+        except _Behind as behind:
+            if standing is None:
+                alone_since = _since(alone_since, version, context)
+                if context.clock.monotonic() - alone_since > ALONE_S_MAX:
+                    raise _left_behind(version, f"nothing learns for the model, and {behind}") from behind
+                _pause(job, context)
+                continue
+            moves += 1
+            if moves >= MOVES_MAX or behind.stream not in streams(standing, context):
+                raise _left_behind(version, str(behind)) from behind
+        alone_since = None
     _settle(version, context)
+
+
+def _is_wanted(version: VersionRecord, context: JobContext) -> bool:
+    """Whether the version is still to go live: a newer one may be, or somebody has promoted it."""
+    snapshot = context.store.snapshot()
+    live = snapshot.aliases.get((version.model, LIVE))
+    return goes_live(version.model, version.version, live, snapshot.history.get((version.model, LIVE), ()))
 
 
 def _standing(model: str, context: JobContext) -> JobRecord | None:
     """The standing job that teaches a model. One that nobody has taken up can end without anybody ending its learners."""
     return next((job for job in context.store.jobs(model=model)
                  if job.kind == "learn" and job.desired == "running" and job.state not in ("queued", *ENDED)), None)
+
+
+def _since(alone_since: float | None, version: VersionRecord, context: JobContext) -> float:
+    """When the model was left alone: not while a job that learned has not ended, or one that will has not begun."""
+    if alone_since is not None and all(job.kind != "learn" or job.state in ENDED
+                                       for job in context.store.jobs(model=version.model)):
+        return alone_since
+    return context.clock.monotonic()
+
+
+def _pause(job: JobRecord, context: JobContext) -> None:
+    """Wait for a moment. Raises JobCanceled when nobody wants the job any more, and RunnerStopping."""
+    if context.store.job(job.id).desired == "canceled":
+        raise JobCanceled
+    if context.clock.wait(LOOK_S):
+        raise RunnerStopping
+
+
+def _move(job: JobRecord, version: VersionRecord, context: JobContext, wait_s: float) -> None:
+    """Let the alias name the version when it holds what the live one does, which learns nothing more meanwhile.
+
+    Nothing moves when another version became live in that moment. Raises _Behind after ``wait_s`` seconds.
+    """
+    with context.teaching.of(version.model):
+        if not _is_wanted(version, context):
+            return
+        live = context.store.snapshot().aliases.get((version.model, LIVE))
+        goal = {} if live is None else _learned_by(context.store.version(version.model, live), context)
+        until = context.clock.monotonic() + wait_s
+        while (stream := _first_behind(goal, version, context)) is not None:
+            if context.clock.monotonic() >= until:
+                raise _Behind(live or 0, *stream)
+            _pause(job, context)
+        context.store.go_live(version, former=live)
+
+
+def _learned_by(former: VersionRecord, context: JobContext) -> Positions:
+    """Up to where a version holds streams when its learner is halted; nothing when it never had one."""
+    learner = context.store.learning(former).learner
+    if learner is None:
+        return {}
+    halt(learner.flink_job_id, context)
+    return reached(former, context)
+
+
+def _first_behind(goal: Positions, version: VersionRecord, context: JobContext) -> tuple[Path, str] | None:
+    """Directory and name of a stream of which a version holds less than ``goal``. A dropped stream teaches nobody any more."""
+    if not goal:
+        return None
+    done = reached(version, context)
+    for record in context.store.snapshot().tables.values():
+        if record.kind != "stream" or (name := os.path.realpath(str(record.path))) not in goal:
+            continue
+        path = context.places.stream(record.path)
+        if any(is_before(path / "log" / partition, done.get(name, {}).get(partition), end)
+               for partition, end in goal[name].items()):
+            return path, record.name
+    return None
 
 
 def _settle(version: VersionRecord, context: JobContext) -> None:
@@ -84,7 +177,14 @@ def _settle(version: VersionRecord, context: JobContext) -> None:
 
 
 def _catch_up(job: JobRecord, standing: JobRecord, version: VersionRecord, context: JobContext) -> None:
-    flink_job_id = take_up(standing, version, context)
+    try:
+        flink_job_id = take_up(standing, version, context)
+    except FlinkmsError as error:
+        if error.sqlstate in (errors.CONNECTION_FAILURE, errors.UNDEFINED_OBJECT):
+            raise
+        if not context.cluster.is_ready():
+            raise JobLost from error
+        raise _left_behind(version, error.message) from error
     # By its own row, whoever takes this job up or cancels it finds the learner.
     context.store.update_job(job.id, state="running", flink_job_id=flink_job_id, progress={"phase": "catching up"})
     watch = _Watch(job, standing, version, context)
@@ -92,7 +192,7 @@ def _catch_up(job: JobRecord, standing: JobRecord, version: VersionRecord, conte
         context.follow(job, flink_job_id, watch, lambda _: halt(flink_job_id, context))
         if was_stopped(context.checkpoints, flink_job_id):
             raise _Moved
-    except _CaughtUp:
+    except _Enough:
         pass
     except JobCanceled:
         if context.store.job(job.id).desired == "canceled":
@@ -126,6 +226,8 @@ class _Watch:
         wanted = _standing(self._version.model, self._context)
         if wanted is None or wanted.id != self._standing.id:
             raise _Moved
+        if not _is_wanted(self._version, self._context):
+            raise _Enough
         if now - self._moved_at > IDLE_S_MAX:
             raise _left_behind(self._version, f"nothing was learned for {IDLE_S_MAX:.0f} s")
         if state == "RUNNING":
@@ -141,11 +243,11 @@ class _Watch:
         self._left, self._total = left, max(self._total, left)
         if left == 0:
             if now - self._goal_at <= LAG_S_MAX or self._rounds >= ROUNDS_MAX:
-                raise _CaughtUp
+                raise _Enough
             self._goal = None
             return
         self._context.store.update_job(self._job.id, progress={
-            "phase": "catching up, KiB", "done": (self._total - left) >> 10, "total": self._total >> 10})
+            "phase": "catching up, MiB", "done": (self._total - left) >> 20, "total": -(-self._total >> 20)})
 
 
 def _bytes_left(stream: Path, ends: Mapping[str, tuple[int, ...]], group: str) -> int:

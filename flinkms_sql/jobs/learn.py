@@ -14,13 +14,16 @@ from flinkms_sql.catalog.records import ENDED, JobRecord
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.checkpoints import was_stopped
 from flinkms_sql.jobs.context import POLL_S, JobCanceled, JobContext, JobFailed, JobLost, RunnerStopping
-from flinkms_sql.jobs.learner import halt, halt_all, halt_others, take_up
+from flinkms_sql.jobs.learner import halt, halt_all, halt_others, take_up_live
 from flinkms_sql.jobs.standing import Standing
 
 logger = logging.getLogger(__name__)
 
 LIVE_INTERVAL_S = 0.5
 """Seconds between looks at which version is live: how long learning may go on with one that was just replaced."""
+
+REFUSED_WAIT_S = 5.0
+"""Seconds before a learner that Flink did not take is offered again, to the version that is live by then."""
 
 
 class _VersionMoved(Exception):
@@ -54,10 +57,16 @@ def _learn(job: JobRecord, context: JobContext) -> dict | None:
         job = context.store.job(job.id)
         if job.desired == "canceled":
             raise JobCanceled
-        live = context.store.snapshot().by_alias(job.model or "")
-        if job.flink_job_id is not None and job.version != live.version:
-            halt(job.flink_job_id, context)
-        flink_job_id = take_up(job, live, context)
+        try:
+            live, flink_job_id = take_up_live(job, context)
+        except FlinkmsError as error:
+            # One that never ran has an error in its query; this one ran before, perhaps on another version.
+            if job.flink_job_id is None or error.sqlstate in (errors.CONNECTION_FAILURE, errors.UNDEFINED_OBJECT):
+                raise
+            standing.refused(error)
+            if context.clock.wait(REFUSED_WAIT_S):
+                raise RunnerStopping from error
+            continue
         if (job.flink_job_id, job.version) != (flink_job_id, live.version):
             standing.started(flink_job_id, live.version)
         try:

@@ -35,7 +35,7 @@ from flinkms_sql.jobs.cluster import ENDED_STATES
 from flinkms_sql.jobs.context import JobContext, input_types, new_flink_job_id, output_type, signature
 from flinkms_sql.jobs.labels import served_label
 from flinkms_sql.jobs.readers import learning_group
-from flinkms_sql.jobs.submissions import LearnerSubmission
+from flinkms_sql.jobs.submissions import CheckpointPositions, LearnerSubmission
 from flinkms_sql.modellog.segments import read_committed
 from flinkms_sql.modellog.version import read_version
 from flinkms_sql.places import job_checkpoints, restorable
@@ -56,18 +56,34 @@ def take_up(standing: JobRecord, version: VersionRecord, context: JobContext) ->
     Flink says of the query, and 08006.
     """
     with context.teaching.of(version.model):
-        learning = context.store.learning(version)
-        tables = _tables(standing, context)
-        plan = _plan(standing, tables)
-        learner = learning.learner
-        if learner is not None:
-            if (learner.job, learner.plan) == (standing.id, plan) and _teaches(learner.flink_job_id, context):
-                return learner.flink_job_id
-            halt(learner.flink_job_id, context)
-        started = Learner(job=standing.id, flink_job_id=new_flink_job_id(), query=standing.query, plan=plan,
-                          start=_start(learning, plan, standing.query, tables, version, context))
-        _submit(standing, version, started, tables, context)
-        return started.flink_job_id
+        return _taken_up(standing, version, context)
+
+
+def take_up_live(standing: JobRecord, context: JobContext) -> tuple[VersionRecord, str]:
+    """The live version and the id of the Flink job that teaches it from now on; what taught another one is halted.
+
+    Which one is live is asked while nobody can move it: the former one would be taught anew for a moment.
+    """
+    with context.teaching.of(standing.model or ""):
+        live = context.store.snapshot().by_alias(standing.model or "")
+        if standing.flink_job_id is not None and standing.version != live.version:
+            halt(standing.flink_job_id, context)
+        return live, _taken_up(standing, live, context)
+
+
+def _taken_up(standing: JobRecord, version: VersionRecord, context: JobContext) -> str:
+    learning = context.store.learning(version)
+    tables = _tables(standing, context)
+    plan = _plan(standing, tables)
+    learner = learning.learner
+    if learner is not None:
+        if (learner.job, learner.plan) == (standing.id, plan) and _teaches(learner.flink_job_id, context):
+            return learner.flink_job_id
+        halt(learner.flink_job_id, context)
+    started = Learner(job=standing.id, flink_job_id=new_flink_job_id(), query=standing.query, plan=plan,
+                      start=_start(learning, plan, standing.query, tables, version, context))
+    _submit(standing, version, started, tables, context)
+    return started.flink_job_id
 
 
 def halt(flink_job_id: str, context: JobContext) -> None:
@@ -154,24 +170,47 @@ def _parallelism(standing: JobRecord) -> int:
     return int(standing.options.get("parallelism", 1))
 
 
-def _start(learning: Learning, plan: str, query: str, tables: Mapping[str, TableRecord], version: VersionRecord,
-           context: JobContext) -> LearnerStart:
-    """Where the learning of a version stands. Raises 55000 when only the state of another query could say it."""
+def reached(version: VersionRecord, context: JobContext) -> Positions:
+    """Up to where a version holds streams, trained or learned, by directory. Raises what reading a checkpoint does."""
+    return _stand(context.store.learning(version), version, context).sources
+
+
+def _stand(learning: Learning, version: VersionRecord, context: JobContext) -> LearnerStart:
+    """Where the learning of a version stands."""
     learner = learning.learner
     if learner is None:
         return LearnerStart(sources=_resolved(learning.trained_to), logs=_committed(context.places.version(version.path)))
     start = learner.start
-    newest = newest_checkpoint(context.checkpoints, learner.flink_job_id)
-    if newest is not None:
-        found = context.flink.positions(newest.as_uri())
-        # What this learner did not read stays as far as an earlier one had read it.
-        start = LearnerStart(
-            restore=newest.as_uri(),
-            sources=_merged(*map(_resolved, (learning.trained_to, start.sources, found.sources))),
-            logs=_merged(start.logs, {Path(table).name: at for table, at in found.logs.items()}),
-            apart=frozenset(map(os.path.realpath, found.apart))
-            | start.apart.difference(map(os.path.realpath, found.sources)),
-        )
+    newest, found = _newest(learner.flink_job_id, context)
+    if newest is None:
+        return start
+    # What this learner did not read stays as far as an earlier one had read it.
+    return LearnerStart(
+        restore=newest.as_uri(),
+        sources=_merged(*map(_resolved, (learning.trained_to, start.sources, found.sources))),
+        logs=_merged(start.logs, {Path(table).name: at for table, at in found.logs.items()}),
+        apart=frozenset(map(os.path.realpath, found.apart))
+        | start.apart.difference(map(os.path.realpath, found.sources)),
+    )
+
+
+def _newest(flink_job_id: str, context: JobContext) -> tuple[Path | None, CheckpointPositions]:
+    """The newest complete checkpoint of a learner, and what it holds. One that runs deletes it when the next is complete."""
+    while (newest := newest_checkpoint(context.checkpoints, flink_job_id)) is not None:
+        try:
+            return newest, context.flink.positions(newest.as_uri())
+        except FlinkmsError as error:
+            if error.sqlstate != errors.IO_ERROR or newest == newest_checkpoint(context.checkpoints, flink_job_id):
+                raise
+    return None, CheckpointPositions()
+
+
+def _start(learning: Learning, plan: str, query: str, tables: Mapping[str, TableRecord], version: VersionRecord,
+           context: JobContext) -> LearnerStart:
+    """Where the next learner of a version starts. Raises 55000 when only the state of another query could say it."""
+    start, learner = _stand(learning, version, context), learning.learner
+    if learner is None:
+        return start
     # The positions hold whatever the state is good for: another query begins with its own state empty.
     restore = restorable(context.checkpoints, start.restore)
     lost = restore is not None and not Path(urlparse(restore).path).exists()

@@ -10,6 +10,7 @@ import logging
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import JobRecord
+from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.checkpoints import newest_checkpoint
 from flinkms_sql.jobs.cluster import Failure
 from flinkms_sql.jobs.context import JobContext, JobFailed
@@ -27,6 +28,10 @@ fails so often with the same rows and the same query does not get better."""
 STABLE_S = 600.0
 """Seconds a Flink job has to have run for its failure to count as the first one again."""
 
+REFUSED_S_MAX = 120.0
+"""Seconds for which a job that has run before is offered to Flink again when it is refused: a cluster that is restarted is
+back in ten, and who promoted a version that cannot be taught has rolled back."""
+
 NO_RESOURCE = "NoResourceAvailableException"
 """In the failure of a job that waited for a task manager or a slot: that can get better however often it happens."""
 
@@ -42,6 +47,7 @@ class Standing:
         self._seen_ms = self._now_ms()
         self._look_at = 0.0
         self._given_up = 0
+        self._refused_at: float | None = None
         self._began_at = self._context.clock.monotonic()
 
     def started(self, flink_job_id: str, version: int | None = None) -> None:
@@ -61,6 +67,7 @@ class Standing:
             self._context.store.update_job(self._id, state="running")
             self._shown = "running"
             self._attempts = self._failed_at_ms = 0
+            self._refused_at = None
 
     def given_up(self, flink_job_id: str, failure: JobFailed) -> None:
         """Flink gave the job up. Returns when another one may be started in its place, else raises the failure."""
@@ -72,6 +79,14 @@ class Standing:
         if self._given_up >= GIVEN_UP_MAX and not waited:
             raise failure
         self._trouble(failure.message, failure.sqlstate, 1)
+
+    def refused(self, error: FlinkmsError) -> None:
+        """Flink did not take the next job. Returns when it may be offered again, else raises the error."""
+        now = self._context.clock.monotonic()
+        self._refused_at = now if self._refused_at is None else self._refused_at
+        if now - self._refused_at > REFUSED_S_MAX:
+            raise error
+        self._trouble(error.message, error.sqlstate, 1)
 
     def lost(self) -> None:
         """The cluster lost the job."""

@@ -27,3 +27,9 @@ def bytes_between(partition: Path, at: Sequence[int] | None, end: Sequence[int])
             high = min(length, stop[1]) if link.epoch == stop[0] else length
             total += max(high - low, 0)
     return total
+
+
+def is_before(partition: Path, at: Sequence[int] | None, end: Sequence[int]) -> bool:
+    """Whether what ``end`` has read reaches further than ``at``, both (epoch, offset[, rows of the frame there])."""
+    start, stop = (tuple(place) + (0, 0, 0)[len(place):] for place in (at or (), end))
+    return bytes_between(partition, start, stop) > 0 or (start[:2] == stop[:2] and start[2] < stop[2])

@@ -58,6 +58,7 @@ class SimCluster:
         self.jobs: dict[str, SimJob] = {}
         self.is_up = True
         self.faults = True
+        self.refuses: Callable[[Submission], bool] = lambda _: False
         self._begin = begin
 
     def submit(self, wanted: Submission) -> None:
@@ -161,6 +162,8 @@ class SimFlink:
         self._baton.wait(self._moment() * 20)  # the plan is made
         planned()
         with _Call(self):
+            if self._cluster.refuses(wanted):
+                raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, "Flink: the job was refused")
             self._cluster.submit(wanted)
 
     def _moment(self) -> float:

@@ -58,7 +58,7 @@ class SimLearner:
 
     def cancel(self) -> None:
         """See SimJob."""
-        if self._is_open():
+        if self.is_open():
             self._end("CANCELED")
 
     def vanish(self) -> None:
@@ -76,17 +76,27 @@ class SimLearner:
 
     def fail(self, reason: str) -> None:
         """An attempt ends; mostly another one begins."""
-        if not self._is_open():
+        if not self.is_open():
             return
-        self._close()
-        self.failures.append(Failure(at_ms=int((EPOCH_S + self._baton.now) * 1000), stacktrace=f"java.lang.Error: {reason}"))
+        self._failed(reason)
         if self._cluster.faults and self._baton.chance.random() < GIVEN_UP_SHARE:
             self._end("FAILED")
             return
         self.state = "RESTARTING"
         self._after(RESTART_S, self._open)
 
-    def _is_open(self) -> bool:
+    def give_up(self, reason: str) -> None:
+        """An attempt ends, and Flink begins no other."""
+        if self.is_open():
+            self._failed(reason)
+            self._end("FAILED")
+
+    def _failed(self, reason: str) -> None:
+        self._close()
+        self.failures.append(Failure(at_ms=int((EPOCH_S + self._baton.now) * 1000), stacktrace=f"java.lang.Error: {reason}"))
+
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
         return self.state in ("INITIALIZING", "RUNNING", "RESTARTING")
 
     def _end(self, state: str) -> None:

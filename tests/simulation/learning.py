@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +21,7 @@ import numpy as np
 from flinkms_sql.catalog.memory import MemoryStore
 from flinkms_sql.catalog.records import ENDED, LIVE, JobRecord, VersionRecord
 from flinkms_sql.deploy.execute import Deployer
+from flinkms_sql.deploy.stages import Given, stages
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.context import JobContext
 from flinkms_sql.jobs.runner import run
@@ -67,7 +69,7 @@ class LearningWorld:
         self.chance = self.baton.chance
         self.folder = folder
         self.log: list[str] = []
-        self.store = MemoryStore(now=self._now)
+        self.store = _Registry(self._now, self._check_move)
         self.cluster = SimCluster(self.baton, self._begin)
         self._checkpoints = folder / "checkpoints"
         (folder / "disk").mkdir()
@@ -80,7 +82,8 @@ class LearningWorld:
         self._registry_away = False
         self._query = 0
         self._trains_from = self.chance.choice(("events", "seeds"))
-        self._killed = 0
+        self._meddling = 0
+        self._broken: list[str] = []
 
     def run(self, steps: int) -> None:
         """Run to the end and check the laws. Raises AssertionError, which names the seed and tells the story."""
@@ -154,16 +157,23 @@ class LearningWorld:
     # People.
 
     def _people(self, steps: int) -> None:
-        self._store = SimStore(self.store, self.baton, Locks(self.baton), lambda: 0.0)
-        self._deployer = Deployer(store=self._store, places=self._places)  # type: ignore[arg-type]
+        store = SimStore(self.store, self.baton, Locks(self.baton), lambda: 0.0)
+        self._deployer = Deployer(store=store, places=self._places)  # type: ignore[arg-type]
         self._create()
+        self._live(steps)
+        self._faults = self.cluster.faults = False
+        self._say("faults are over")
+        assert not self._broken, self._broken
+        self._settle()
+        self._check()
+
+    def _live(self, steps: int) -> None:
+        """What people do."""
         for _ in range(steps):
             self._step()
             self.baton.wait(3.0 * self.chance.random())
-        self._faults = self.cluster.faults = False
-        self._say("faults are over")
-        self._settle()
-        self._check()
+        while self._meddling:
+            self.baton.wait(1.0)
 
     def _create(self) -> None:
         """Until all is there."""
@@ -179,27 +189,36 @@ class LearningWorld:
     def _step(self) -> None:
         steps: list[tuple[int, Callable[[], object]]] = [
             (6, lambda: self._insert("events")), (2, self._refresh), (2, self._promote),
-            (1, lambda: self._execute("ALTER MODEL m ROLLBACK")), (1, self._drop_stream),
+            (1, self._roll_back), (1, self._drop_stream), (1, self._replace),
         ]
         steps += [(3, self._stop)] if self._standing() else [(8, self._learn)]
         weights, actions = zip(*steps, strict=True)
         self.chance.choices(actions, weights)[0]()
 
-    def _execute(self, text: str) -> bool:
-        self._say(text)
-        plan = analyze(text, catalog_of(self.store.snapshot()))
-        assert isinstance(plan, DeployPlan), plan
-        patience = self.baton.now + (200.0 if self.chance.random() < 0.8 else 10.0 * self.chance.random())
-        events = self._deployer.execute(plan.statement, text)
+    def _execute(self, text: str, how: str = "execute") -> bool:
+        """Whether a statement came to its end; whoever waits for it may lose patience."""
         try:
-            for _ in events:
-                if self.baton.now > patience:
-                    events.close()  # type: ignore[attr-defined]
-                    self._say("  … given up by whoever waited")
-                    return False
+            return self.deploy(text, how, 200.0 if self.chance.random() < 0.8 else 10.0 * self.chance.random())
         except FlinkmsError as error:
             self._say(f"  -> {error.sqlstate} {error.message}")
             return False
+
+    def deploy(self, text: str, how: str = "execute", patience_s: float = math.inf) -> bool:
+        """A statement by itself, or as the one of a deployment file ("apply"). Raises FlinkmsError."""
+        self._say(f"{how} {text}")
+        until = self.baton.now + patience_s
+        plan = analyze(text, catalog_of(self.store.snapshot()))
+        assert isinstance(plan, DeployPlan), plan
+        if how == "apply":
+            given = Given(line=1, text=text, statement=plan.statement)
+            events = self._deployer.apply(stages([given], self.store.snapshot(), self.store.jobs())[0])
+        else:
+            events = self._deployer.execute(plan.statement, text)
+        for _ in events:
+            if self.baton.now > until:
+                events.close()  # type: ignore[attr-defined]
+                self._say("  … given up by whoever waited")
+                return False
         self._say("  -> done")
         return True
 
@@ -227,13 +246,37 @@ class LearningWorld:
             self._execute(f"STOP JOB {job.id}")
 
     def _refresh(self) -> None:
+        """With somebody else who deploys meanwhile, mostly."""
+        if self.chance.random() < 0.7:
+            self._meddling += 1
+            self.baton.start(PEOPLE, self._meddle)
         self._execute("REFRESH MODEL m")
 
+    def _meddle(self) -> None:
+        self.baton.wait(12.0 * self.chance.random())
+        self.chance.choice((self._stop, self._stop, self._replace, self._promote, self._roll_back, self._drop_model))()
+        self._meddling -= 1
+
+    def _replace(self) -> None:
+        """A deployment file with another learning query, or the same one."""
+        if self.chance.random() < 0.7:
+            self._query = 1 - self._query
+        self._execute(LEARN[self._query], "apply")
+
     def _promote(self) -> None:
-        self._execute(f"ALTER MODEL m PROMOTE VERSION {self.chance.choice(self._ready()).version}")
+        if ready := self._ready():
+            self._execute(f"ALTER MODEL m PROMOTE VERSION {self.chance.choice(ready).version}")
+
+    def _roll_back(self) -> None:
+        self._execute("ALTER MODEL m ROLLBACK")
+
+    def _drop_model(self) -> None:
+        self._execute("DROP MODEL m")
+        self._create()
 
     def _ready(self) -> list[VersionRecord]:
-        return [version for version in self.store.versions("m") if version.state == "ready"]
+        known = "m" in self.store.snapshot().models
+        return [version for version in (self.store.versions("m") if known else ()) if version.state == "ready"]
 
     def _drop_stream(self) -> None:
         self._execute("DROP TABLE events CASCADE")
@@ -273,17 +316,47 @@ class LearningWorld:
         assert [(job.kind, job.state, job.version) for job in going] == [("learn", "running", live.version)], going
         assert on_flink == {going[0].flink_job_id: "RUNNING"}, (on_flink, going)
 
-    def _check_version(self, version: VersionRecord) -> None:
-        """Each committed observation once: trained or learned."""
-        snapshot = self.store.snapshot()
+    def _check_move(self, former: VersionRecord, version: VersionRecord) -> None:
+        """A version that goes live holds at least what the former one does, of the stream that there is."""
+        missing = (self._held(former).keys() - self._held(version).keys()) & self._present()
+        if missing:  # whoever moved it would take an exception for his own
+            self._broken.append(f"version {version.version} goes live without {sorted(missing)}, which {former.version} holds")
+            self._say(self._broken[-1])
+
+    def _present(self) -> set[int]:
+        """What was committed to the stream that there is."""
+        stream = self.store.snapshot().tables.get("events")
+        return {number for rows in self._inserted if stream and rows.path == stream.path for number in rows.numbers}
+
+    def _held(self, version: VersionRecord) -> Counter[int]:
+        """What a version was trained on and has learned."""
         held = Counter(learned(Path(version.path.text)))
         trained = json.loads((Path(version.path.text) / READ).read_text()) if self._trains_from == "events" else []
         held.update(trained)
+        return held
+
+    def _check_version(self, version: VersionRecord) -> None:
+        """Each committed observation once: trained or learned."""
+        held = self._held(version)
         committed = {number for rows in self._inserted for number in rows.numbers}
-        present = {number for rows in self._inserted if rows.path == snapshot.tables["events"].path for number in rows.numbers}
         assert not (twice := sorted(number for number, times in held.items() if times > 1)), f"{version}: twice: {twice}"
-        assert not (lost := sorted(present - held.keys())), f"{version}: lost: {lost}"
+        assert not (lost := sorted(self._present() - held.keys())), f"{version}: lost: {lost}"
         assert not (made := sorted(held.keys() - committed)), f"{version}: never committed: {made}"
+
+
+class _Registry(MemoryStore):
+    """The registry, which tells of each version that goes live, and in place of which one."""
+
+    def __init__(self, now: Callable[[], datetime], moved: Callable[[VersionRecord, VersionRecord], None]) -> None:
+        super().__init__(now=now)
+        self._moved = moved
+
+    def go_live(self, version: VersionRecord, *, former: int | None, reason: str = "trained") -> bool:
+        """See Store."""
+        moves = super().go_live(version, former=former, reason=reason)
+        if moves and former is not None:
+            self._moved(self.version(version.model, former), version)
+        return moves
 
 
 class _Pool:
