@@ -13,6 +13,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from flinkms_sql.modellog.files import read_json
 from flinkms_sql.modellog.stream import Stream, StreamWriter
 from tests.deployment import Deployment
 from tests.faults import check_every_delta, learned, replica_of, wait_for
@@ -97,6 +98,8 @@ def test_another_query_goes_on_from_two_scans_of_a_stream_only_where_both_stand(
             late.close()
             wait_for(lambda: learned(replica) == 3, "one scan to read the second row")
             stop(connection, "twice")
+            committed, = [read_json(file)["positions"] for file in (tmp_path / "events" / "groups").iterdir()]
+            assert "late" not in committed and committed, "retention would take the row from the scan that is behind"
             with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="with another query") as refused:
                 connection.execute(f"INSERT INTO MODEL twice {once}")
             assert 'stream "twice_events"' in str(refused.value) and twice in str(refused.value)

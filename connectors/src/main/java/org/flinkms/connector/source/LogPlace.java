@@ -40,6 +40,12 @@ public final class LogPlace implements Serializable {
         return rows;
     }
 
+    /** The one of two places of a partition that fewer rows lie before. */
+    static LogPlace earlier(LogPlace one, LogPlace other) {
+        int order = one.position.compareTo(other.position);
+        return order < 0 || (order == 0 && one.rows <= other.rows) ? one : other;
+    }
+
     /** Parses a JSON object of partition name to place. Throws IllegalArgumentException. */
     public static Map<String, LogPlace> parseAll(String text) {
         try {

@@ -183,6 +183,8 @@ final class PartitionEnumerator implements SplitEnumerator<PartitionSplit, Enume
 
     @Override
     public void close() {
-        // Holds nothing open.
+        if (group != null) {
+            group.close();
+        }
     }
 }

@@ -45,6 +45,7 @@ public final class SourceReaderTest {
         test.aModelIsItsBaseThenItsLog();
         test.theFinalStateOfAModelResumesAtAnyCut();
         test.aGroupHoldsWhatCompletedCheckpointsRead();
+        test.aGroupHoldsWhatAllItsScansHaveRead();
         System.out.println("passed");
     }
 
@@ -244,17 +245,54 @@ public final class SourceReaderTest {
 
     private void aGroupHoldsWhatCompletedCheckpointsRead() throws Exception {
         Path path = table();
-        ScanGroup group = new ScanGroup(path, "g");
         LogPlace first = new LogPlace(new Position(1, 64), 2);
         LogPlace second = new LogPlace(new Position(1, 128), 0);
-        group.report(1, Collections.singletonMap("w-0", first));
-        Check.that(!ScanGroup.read(path, "g").isPresent(), "a checkpoint that is not complete was committed");
-        group.report(2, Collections.singletonMap("w-0", second));
-        group.complete(1);
-        Check.equal(ScanGroup.read(path, "g").get(), Collections.singletonMap("w-0", first), "after checkpoint 1");
-        new ScanGroup(path, "g").complete(7);
-        Check.equal(ScanGroup.read(path, "g").get(), Collections.singletonMap("w-0", first), "after a restart");
-        group.complete(2);
-        Check.equal(ScanGroup.read(path, "g").get(), Collections.singletonMap("w-0", second), "after checkpoint 2");
+        try (ScanGroup group = new ScanGroup(path, "g")) {
+            group.report(1, Collections.singletonMap("w-0", first));
+            Check.that(!ScanGroup.read(path, "g").isPresent(), "a checkpoint that is not complete was committed");
+            group.report(2, Collections.singletonMap("w-0", second));
+            group.complete(1);
+            Check.equal(ScanGroup.read(path, "g").get(), Collections.singletonMap("w-0", first), "after checkpoint 1");
+        }
+        try (ScanGroup group = new ScanGroup(path, "g")) {
+            group.complete(7);
+            Check.equal(ScanGroup.read(path, "g").get(), Collections.singletonMap("w-0", first), "after a restart");
+            group.report(8, Collections.singletonMap("w-0", second));
+            group.complete(8);
+            Check.equal(ScanGroup.read(path, "g").get(), Collections.singletonMap("w-0", second), "after checkpoint 8");
+        }
+    }
+
+    private void aGroupHoldsWhatAllItsScansHaveRead() throws Exception {
+        Path path = table();
+        Path other = Files.createSymbolicLink(scratch.resolve("link-" + tables), path);
+        LogPlace near = new LogPlace(new Position(1, 64), 0);
+        LogPlace inside = new LogPlace(new Position(1, 64), 3);
+        LogPlace far = new LogPlace(new Position(1, 256), 0);
+        try (ScanGroup slow = new ScanGroup(other, "g")) {
+            try (ScanGroup fast = new ScanGroup(path, "g")) {
+                fast.report(1, Map.of("w-0", far, "w-1", far));
+                fast.complete(1);
+                Check.equal(ScanGroup.read(path, "g").get(), Collections.emptyMap(), "one scan has read nothing");
+                slow.report(1, Map.of("w-0", near));
+                slow.complete(1);
+                Check.equal(ScanGroup.read(path, "g").get(), Map.of("w-0", near), "what both have read");
+                fast.report(2, Map.of("w-0", far, "w-1", far));
+                fast.complete(2);
+                Check.equal(ScanGroup.read(path, "g").get(), Map.of("w-0", near), "the scan ahead committed last");
+                slow.report(2, Map.of("w-0", inside));
+                slow.complete(2);
+                Check.equal(ScanGroup.read(path, "g").get(), Map.of("w-0", inside), "rows of a frame");
+            }
+            slow.report(3, Map.of("w-0", far, "w-1", near));
+            slow.complete(3);
+            Check.equal(ScanGroup.read(path, "g").get(), Map.of("w-0", far, "w-1", near), "a scan that ended holds nothing back");
+        }
+        try (ScanGroup again = new ScanGroup(path, "g"); ScanGroup beside = new ScanGroup(path, "g")) {
+            again.report(4, Map.of("w-1", far));
+            again.complete(4);
+            beside.complete(4);
+            Check.equal(ScanGroup.read(path, "g").get(), Map.of("w-0", far, "w-1", near), "after a restart of both");
+        }
     }
 }
