@@ -30,6 +30,7 @@ from flinkms_sql.jobs.datatypes import data_type
 from flinkms_sql.jobs.failures import rejected
 from flinkms_sql.jobs.gateway import pin_threads
 from flinkms_sql.jobs.submissions import CheckpointPositions, DeclaredTable
+from flinkms_sql.query.flinknames import FlinkText, definition_for_flink, query_for_flink
 from flinkms_sql.types import SqlType
 
 BULK = {
@@ -76,6 +77,8 @@ JAVA_FUNCTIONS = {
 WORKER_MODE = "_python_worker_execution_mode"
 """PyFlink takes an environment whose target comes from its settings for a local one, and would run the workers of every
 job as threads of the client: they would compete with it for one interpreter lock, and die with it."""
+
+NO_TEXT = FlinkText(text="")
 
 CAUSES_MAX = 8
 """Exceptions of a chain that are looked at."""
@@ -124,6 +127,8 @@ class Workspace:
         configuration = Configuration()
         for key, value in settings.items():
             configuration.set_string(key, value)
+        self._names: set[str] = set()
+        """Of the tables that were declared, and of their columns, as Flink has them."""
         self._table_env = TableEnvironment.create(
             EnvironmentSettings.new_instance().with_configuration(configuration).build()
         )
@@ -140,13 +145,18 @@ class Workspace:
 
         Raises FlinkmsError 42501, before anything is done, when Flink reads something else than that table in it.
         """
-        created = self._only(table.definition, "CreateTableOperation",
-                             f'the definition of table "{table.name}" is not its CREATE TABLE')
+        refusal = f'the definition of table "{table.name}" is not its CREATE TABLE'
+        try:
+            definition = FlinkText(text=definition_for_flink(table.definition))
+        except FlinkmsError as error:
+            raise FlinkmsError(errors.INSUFFICIENT_PRIVILEGE, refusal, detail=error.message) from error
+        created = self._only(definition, "CreateTableOperation", refusal)
         declared = created.getCatalogTable()
         options = dict(declared.getOptions())
         columns = [column.getName() for column in declared.getUnresolvedSchema().getColumns()]
         # A temporary table would hide one of its name.
         table.check_read("" if created.isTemporary() else created.getTableIdentifier().getObjectName(), options, columns)
+        self._names.update((table.name, *columns))
         self._java_errors(lambda: self._run(created))
         catalog = self._table_env.get_catalog(self._table_env.get_current_catalog())
         path = ObjectPath(self._table_env.get_current_database(), table.name)
@@ -178,7 +188,8 @@ class Workspace:
 
         Raises FlinkmsError when Flink rejects the query, with the position in it; 42804 when it has other columns.
         """
-        table = self._java_errors(lambda: self._table_env.sql_query(query), query)
+        written = query_for_flink(query, self._names)
+        table = self._java_errors(lambda: self._table_env.sql_query(written.text), written)
         given = _columns(table)
         if len(given) != len(columns):
             raise FlinkmsError(
@@ -248,12 +259,13 @@ class Workspace:
     def submit_text(self, statement: str) -> None:
         """Run an INSERT statement on the cluster without waiting for its end. Raises 42501 for any other: a CREATE TABLE …
         AS SELECT would write wherever it says."""
-        insert = self._only(statement, "SinkModifyOperation", "the statement of a job is not an INSERT")
+        insert = self._only(query_for_flink(statement, self._names), "SinkModifyOperation",
+                            "the statement of a job is not an INSERT")
         self._java_errors(lambda: self._run(insert))
 
-    def _only(self, statement: str, operation: str, refusal: str) -> JavaObject:
+    def _only(self, statement: FlinkText, operation: str, refusal: str) -> JavaObject:
         """What Flink makes of a statement, if that is one operation of this class. Raises 42501 with the refusal."""
-        found = self._java_errors(lambda: self._table_env._j_tenv.getParser().parse(statement))
+        found = self._java_errors(lambda: self._table_env._j_tenv.getParser().parse(statement.text), statement)
         if found.size() != 1 or found.get(0).getClass().getSimpleName() != operation:
             raise FlinkmsError(errors.INSUFFICIENT_PRIVILEGE, refusal)
         return found.get(0)
@@ -269,11 +281,15 @@ class Workspace:
         return str(result.get_job_client().get_job_id()), SelectResult(result)
 
     @staticmethod
-    def _java_errors(action, query: str = ""):
+    def _java_errors(action, given: FlinkText = NO_TEXT):
+        """What the action returns. Raises Flink's refusal, with the position in what ``given`` was made of."""
         try:
             return action()
         except (Py4JJavaError, JavaException) as error:
-            raise rejected(_messages(error), query) from error
+            refusal = rejected(_messages(error), given.text)
+            if refusal.position is not None:
+                refusal.position = given.written_at(refusal.position)
+            raise refusal from error
 
 
 class SelectResult:

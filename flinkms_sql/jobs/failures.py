@@ -87,9 +87,9 @@ def rejected(messages: Sequence[str], query: str = "") -> FlinkmsError:
 
 
 def _position(query: str, line: int, column: int) -> int | None:
-    """1-based place of a 1-based line and column."""
+    """1-based place of a 1-based line and column; None of what Flink has made itself, which it says is in line 0."""
     lines = query.splitlines(keepends=True)
-    return sum(map(len, lines[: line - 1])) + column if line <= len(lines) else None
+    return sum(map(len, lines[: line - 1])) + column if 1 <= line <= len(lines) and column else None
 
 
 def _innermost(stacktrace: str) -> str:
