@@ -79,7 +79,7 @@ def parse_type(text: str, *, position: int | None = None) -> SqlType:
     """
     name = re.sub(r"\s+", " ", text.strip().upper())
     name = re.sub(r"\(\s*\d+\s*\)", "", name).removesuffix(" NOT NULL").strip()
-    if element := re.fullmatch(r"ARRAY\s*<\s*(.+?)\s*>|(.+?)\s*\[\s*\]", name):
+    if element := re.fullmatch(r"ARRAY\s*<\s*([^<\[]+?)\s*>|([^<\[]+?)\s*\[\s*\]", name):
         name = f"{parse_type(element[1] or element[2], position=position).name}_ARRAY"
     name = name.replace("TIMESTAMP WITH LOCAL TIME ZONE", "TIMESTAMP_LTZ").replace(
         "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_LTZ"

@@ -15,6 +15,7 @@ from flinkms_sql.query.cursor import Cursor, split_commas
 from flinkms_sql.query.enginequery import plan_engine_query
 from flinkms_sql.query.insert import plan_stream_insert
 from flinkms_sql.query.lexer import Token, name_value, tokenize
+from flinkms_sql.query.limits import refuse_deep
 from flinkms_sql.query.nodes import OutputColumn
 from flinkms_sql.query.plan import METRIC_COLUMNS, DeployPlan, ExplainPlan, LocalPlan, Plan, RelayPlan
 from flinkms_sql.query.rewrite import plan_rewritten
@@ -42,6 +43,8 @@ def analyze(text: str, catalog: CatalogView, parameter_oids: Sequence[int] = ())
     while tokens and tokens[-1].word == ";":
         tokens.pop()
     owner = classify(tokens, catalog)
+    if owner in (Owner.DEPLOY, Owner.INSERT, Owner.MODEL):
+        refuse_deep(tokens)
     match owner:
         case Owner.EMPTY:
             return LocalPlan(statement=Empty())

@@ -7,7 +7,7 @@ writes them. ``standard_conforming_strings`` is taken to be on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -148,11 +148,15 @@ def tokenize(text: str) -> list[Token]:
     return [token for token in scan(text) if token.kind is not Kind.BLANK and token.kind is not Kind.COMMENT]
 
 
+STATEMENTS_MAX = 5000
+"""Statements of one text: all are planned before the first is run, in 0.15 ms each, and nobody else is answered meanwhile."""
+
+
 def split(text: str) -> list[StatementText]:
     """The statements of a text, in order; empty ones are left out.
 
     Raises FlinkmsError 42601 for a text that does not end, unless it is plainly one statement: then its tokens are
-    not read here, for it may be a load of data.
+    not read here, for it may be a load of data; 54000 for more than STATEMENTS_MAX.
     """
     if text.find(";") in (-1, len(text.rstrip()) - 1):
         return _only_statement(text)
@@ -164,6 +168,7 @@ def split(text: str) -> list[StatementText]:
         if token.word == ";" and depth <= 0 and not body.open:
             if current:
                 statements.append(_statement(text, current[0].start, token.start))
+                _refuse_more(statements)
             current, depth, body = [], 0, _Body()
             continue
         depth += (token.word == "(") - (token.word == ")")
@@ -171,7 +176,14 @@ def split(text: str) -> list[StatementText]:
         body.add(token)
     if current:
         statements.append(_statement(text, current[0].start, len(text)))
+        _refuse_more(statements)
     return statements
+
+
+def _refuse_more(statements: Sequence[StatementText]) -> None:
+    if len(statements) > STATEMENTS_MAX:
+        raise FlinkmsError(errors.PROGRAM_LIMIT_EXCEEDED, f"more than {STATEMENTS_MAX} statements in one text",
+                           hint="Send them one by one, as psql does with a file.", position=statements[-1].offset + 1)
 
 
 def _only_statement(text: str) -> list[StatementText]:

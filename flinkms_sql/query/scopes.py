@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from flinkms_sql.query.cursor import split_commas
 from flinkms_sql.query.lexer import Kind, Token, name_value
+from flinkms_sql.query.limits import DEPTH_MAX, too_deep
 
 MODEL_FUNCTIONS = ("predict", "recommend", "similar")
 SCHEMA = "flinkms"
@@ -81,7 +82,8 @@ class Structure:
 @dataclass(slots=True, kw_only=True)
 class _Level:
     """One level of parentheses. ``own``: its scope is a SELECT of this very level, not one around it. ``tables``: a
-    name after FROM, JOIN or a comma is a table here. ``cte_start``: where the WITH entry that is being read starts."""
+    name after FROM, JOIN or a comma is a table here. ``cte_start``: where the WITH entry that is being read starts. ``…_above``: of all
+    levels around it."""
 
     opened_at: int = -1
     scope: Scope | None = None
@@ -89,8 +91,10 @@ class _Level:
     own: bool = False
     tables: bool = False
     ctes: list[tuple[int, int]] = field(default_factory=list)
+    ctes_above: tuple[tuple[int, int], ...] = ()
     cte_start: int | None = None
     recursive: bool = False
+    recursive_above: bool = False
     call: Call | None = None
 
 
@@ -122,9 +126,16 @@ class _Reader:
     def _open(self, at: int) -> None:
         above = self.levels[-1]
         table = above.tables and above.clause in ("", "FROM") and self.word(at - 1) in _OPENS_TABLE
-        level = _Level(opened_at=at, scope=above.scope, clause=above.clause, tables=table, call=above.call)
+        level = _Level(
+            opened_at=at, scope=above.scope, clause=above.clause, tables=table, call=above.call,
+            ctes_above=(*above.ctes_above, *above.ctes) if above.ctes else above.ctes_above,
+            recursive_above=above.recursive or above.recursive_above,
+        )  # fmt: skip
         call = self._call_before(at, above)
         if call is not None:
+            if len(self.levels) > DEPTH_MAX:
+                deeper = self.levels[DEPTH_MAX + 1].opened_at if len(self.levels) > DEPTH_MAX + 1 else at
+                raise too_deep(self.tokens[deeper])
             self.found.calls.append(call)
             level.call = call
         self.levels.append(level)
@@ -214,8 +225,8 @@ class _Reader:
         return True
 
     def _begin_scope(self, level: _Level, at: int) -> None:
-        scope = Scope(start=at, recursive=any(above.recursive for above in self.levels))
-        scope.ctes = tuple(entry for above in self.levels for entry in above.ctes)
+        scope = Scope(start=at, recursive=level.recursive or level.recursive_above)
+        scope.ctes = (*level.ctes_above, *level.ctes)
         scope.set_operation = self.word(at - 1) in ("UNION", "INTERSECT", "EXCEPT", "ALL", "DISTINCT")
         scope.clauses["SELECT"] = (at + 1, at + 1)
         level.scope, level.clause, level.own, level.tables = scope, "SELECT", True, False
@@ -248,7 +259,7 @@ class _Reader:
 
 
 def read_structure(tokens: Sequence[Token]) -> Structure:
-    """The SELECTs, tables and model calls of a statement's tokens."""
+    """The SELECTs, tables and model calls of a statement's tokens. Raises 54001 for a call that is nested too deeply."""
     found = _Reader(tokens).read()
     found.tables = [table for table in found.tables if table.qualified or table.name not in found.cte_names]
     return found

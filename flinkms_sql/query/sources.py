@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from flinkms_sql.query.bind import K_DEFAULT, BoundCall, bind_argument
 from flinkms_sql.query.constants import Parameters, Written, coerce, natural_type, read_constant
 from flinkms_sql.query.cursor import Cursor, split_commas
+from flinkms_sql.query.limits import refuse_constants
 from flinkms_sql.query.nodes import (
     Constant,
     GenerateSeries,
@@ -106,10 +107,15 @@ def _read_values(cursor: Cursor, parameters: Parameters) -> OpenSource:
 
 
 def read_rows(cursor: Cursor, parameters: Parameters, *, defaults: bool = False) -> tuple[tuple[Written, ...], ...]:
-    """The rows after VALUES, to the cursor's end. Raises NeedsPostgres unless rows are constants of one length."""
+    """The rows after VALUES, to the cursor's end. Raises NeedsPostgres unless rows are constants of one length, 54000
+    when they are too many."""
     rows = [_constants(cursor, parameters, defaults=defaults)]
+    count = len(rows[0])
     while cursor.accept(","):
+        position = cursor.position
         rows.append(_constants(cursor, parameters, defaults=defaults))
+        count += len(rows[-1])
+        refuse_constants(count, position)
     if not cursor.done() or len({len(row) for row in rows}) != 1:
         raise NeedsPostgres
     return tuple(rows)

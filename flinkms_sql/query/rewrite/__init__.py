@@ -11,6 +11,7 @@ from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.constants import Parameters, count_parameters
 from flinkms_sql.query.lexer import Token
+from flinkms_sql.query.limits import refuse_calls
 from flinkms_sql.query.plan import Fold, Lookup, RewrittenPlan
 from flinkms_sql.query.rewrite.context import Context
 from flinkms_sql.query.rewrite.edits import apply_edits
@@ -42,6 +43,7 @@ def plan_rewritten(
         else:
             steps.append(folded.step)
             context.edits += folded.edits
+    refuse_calls([tokens[call.start] for call in over_rows])
     context.lookup_starts = {call.start for call in over_rows}
     steps += _look_up(over_rows, context)
     return RewrittenPlan(steps=tuple(steps), statement=apply_edits(text, context.edits).strip(),
