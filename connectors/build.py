@@ -34,13 +34,13 @@ class BuildError(Exception):
 
 
 def flink_jars() -> list[Path]:
-    """The two jars of the installed apache-flink that the sources are compiled against. Raises BuildError."""
+    """The jars of the installed apache-flink that the sources are compiled against. Raises BuildError."""
     spec = importlib.util.find_spec("pyflink")
     if spec is None or not spec.submodule_search_locations:
         raise BuildError("apache-flink is not installed in this Python; run: pip install apache-flink==2.3.0")
     library = Path(next(iter(spec.submodule_search_locations))) / "lib"
     found = []
-    for name in ("flink-dist", "flink-table-api-java-uber"):
+    for name in ("flink-dist", "flink-table-api-java-uber", "flink-connector-files"):
         jars = sorted(library.glob(f"{name}-*.jar"))
         if not jars:
             raise BuildError(f"{name}-*.jar is missing from {library}; reinstall apache-flink==2.3.0")

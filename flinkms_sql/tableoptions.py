@@ -63,10 +63,13 @@ _OF_COLUMN = re.compile(r"fields\..+\.(end|kind|length|max|max-past|min|null-rat
 _MAPS = "encode.decimal-as-plain-number encode.ignore-null-fields ignore-parse-errors map-null-key.literal " \
         "map-null-key.mode timestamp-format.standard"
 _JSON = f"{_MAPS} decode.json-parser.enabled fail-on-missing-field"
+SKIP_HEADER = "csv.skip-header"
+"""Ours, not Flink's: whether the first line of each file is a header."""
+
 FORMATS: Mapping[str, Mapping[str, Meaning]] = {name: _values(options, f"{name}.") for name, options in {
     "csv": "allow-comments allow-trailing-comma array-element-delimiter disable-quote-character empty-string-as-null "
            "escape-character fail-on-missing-columns field-delimiter ignore-parse-errors ignore-trailing-unmappable "
-           "null-literal quote-character trim-spaces write-bigdecimal-in-scientific-notation",
+           "null-literal quote-character skip-header trim-spaces write-bigdecimal-in-scientific-notation",
     "json": _JSON,
     "flinkms-json": _JSON,
     "raw": "charset endianness",
@@ -93,6 +96,8 @@ def places_named(options: Mapping[str, str]) -> Iterable[str]:
         if meaning is None and not (connector == "datagen" and _OF_COLUMN.fullmatch(name)):
             raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f'unknown option "{name}" of a table of connector "{connector}"',
                                hint=f"Options are {', '.join(sorted(known))}.")
+        if name == SKIP_HEADER and value not in ("true", "false"):
+            raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f"option \"{name}\" is 'true' or 'false', not \"{value}\"")
         if meaning is Meaning.NAME and (value in ("", ".", "..") or not {"/", "\\", "\0"}.isdisjoint(value)):
             raise FlinkmsError(errors.INSUFFICIENT_PRIVILEGE, f'option "{name}" is the name of a file, not "{value}"')
     return [value for name, value in options.items() if known.get(name) is Meaning.PLACE]

@@ -10,9 +10,10 @@ import pytest
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import Column, TableRecord
+from flinkms_sql.encoding import undecodable
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.failures import cannot_get_better, readable, rejected, root_cause
-from flinkms_sql.jobs.files import check_columns, check_files, check_rows, is_local, reading_options
+from flinkms_sql.jobs.files import check_columns, check_files, check_rows, headers, is_local, not_utf8, reading_options
 from flinkms_sql.types import SqlType
 
 MISSING = """java.lang.RuntimeException: Failed to create splits
@@ -139,8 +140,48 @@ def test_a_csv_file_of_more_columns_than_its_table_is_refused(tmp_path: Path, te
     assert caught.value.sqlstate == errors.DATATYPE_MISMATCH
 
 
+@pytest.mark.parametrize(("text", "is_header"), [
+    ("a,b\n1,2\n", True), ("A , B\n1,2\n", True), ("user,item\n1,2\n", True), ("1,2\n3,4\n", False), ("x,2\n3,4\n", False),
+    (",\n1,2\n", False), ("x,y\n", False), ("x,y\nz,w\n", False), ("", False), ("user,item\n1,\n2,3\n", True), ("-1,nan\n1,2\n", False),
+])  # fmt: skip
+def test_a_first_line_that_looks_like_a_header_is_told(tmp_path: Path, text: str, is_header: bool):
+    (tmp_path / "x.csv").write_text(text)
+    found = headers({"t": table(tmp_path, format="csv"), "j": table(tmp_path, format="json"),
+                     "s": table(tmp_path, format="csv", **{"csv.skip-header": "true"})}, ["t", "j", "s", "unknown"])
+    assert len(found) == is_header
+    for message in found:
+        assert "x.csv" in message and "'csv.skip-header' = 'true'" in message and 'table "t"' in message
+
+
+@pytest.mark.parametrize(("pieces", "place"), [
+    ([b"a\nb\xe4c"], "byte 0xe4 in line 2, byte 2"), ([b"\xc3", b"\xa4\n", b"\n\xff"], "byte 0xff in line 3, byte 1"),
+    ([b"\xc3\xa4\xe4"], "byte 0xe4 in line 1, byte 3"), ([b"abc\xc3"], "byte 0xc3 in line 1, byte 4"),
+    (["grüße\n".encode(), b"x"], None), ([], None), ([bytes([byte]) for byte in "ä\n€𝄞".encode()], None),
+])  # fmt: skip
+def test_the_first_byte_that_is_no_utf8_has_a_place(pieces: list[bytes], place: str | None):
+    found = undecodable(pieces)
+    assert found is None if place is None else found == f"{place} of it"
+
+
+def test_the_file_that_is_no_utf8_is_named(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("1,2\n")
+    (tmp_path / "b.csv").write_bytes(b"1,2\n3,\xe4\n")
+    error = not_utf8({"t": table(tmp_path, format="csv")}, ["unknown", "t"])
+    assert error is not None and error.sqlstate == errors.CHARACTER_NOT_IN_REPERTOIRE
+    assert error.message == f'file "{tmp_path}/b.csv" of table "t" is not in UTF-8: byte 0xe4 in line 2, byte 3 of it'
+    (tmp_path / "b.csv").unlink()
+    assert not_utf8({"t": table(tmp_path, format="csv")}, ["t"]) is None
+
+
+def test_a_file_with_a_header_is_read_without_it():
+    assert reading_options({"format": "csv", "csv.skip-header": "true", "csv.field-delimiter": ";"}) == {
+        "format": "flinkms-csv", "csv.skip-header": None, "csv.field-delimiter": None, "flinkms-csv.field-delimiter": ";",
+        "flinkms-csv.ignore-parse-errors": "true", "flinkms-csv.skip-header": None,
+    }  # fmt: skip
+
+
 def test_malformed_rows_are_read_as_nulls():
-    assert reading_options({"format": "csv"}) == {"csv.ignore-parse-errors": "true"}
+    assert reading_options({"format": "csv"}) == {"csv.ignore-parse-errors": "true", "csv.skip-header": None}
     assert reading_options({"format": "json", "json.timestamp-format.standard": "ISO-8601", "path": "x"}) == {
         "format": "flinkms-json", "json.timestamp-format.standard": None, "flinkms-json.ignore-parse-errors": "true",
         "flinkms-json.timestamp-format.standard": "ISO-8601",

@@ -21,6 +21,7 @@ from flinkms_sql.deploy.events import Done, Notice, Progress, Rows
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.deploy.script import applying
 from flinkms_sql.deploy.stages import SIGNS, Stage
+from flinkms_sql.encoding import undecodable
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.settings import Settings
 
@@ -52,11 +53,14 @@ def variables(given: list[str]) -> Mapping[str, str]:
 
 
 def read_file(file: Path) -> str:
-    """The text of a deployment file. Raises FlinkmsError 58030."""
+    """The text of a deployment file. Raises FlinkmsError 58030, and 22021 where it is not in UTF-8."""
     try:
-        return file.read_text(encoding="utf-8")
+        data = file.read_bytes()
     except OSError as error:
         raise FlinkmsError(errors.IO_ERROR, f"could not read {file}: {error.strerror}") from error
+    if (place := undecodable([data])) is not None:
+        raise FlinkmsError(errors.CHARACTER_NOT_IN_REPERTOIRE, f"{file} is not in UTF-8: {place}")
+    return data.decode()
 
 
 def say_waiting() -> None:

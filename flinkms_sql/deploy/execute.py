@@ -32,6 +32,7 @@ from flinkms_sql.places import Places
 from flinkms_sql.query.flinkquery import FlinkQuery
 from flinkms_sql.query.plan import METRIC_COLUMNS
 from flinkms_sql.query.statements import statement as ast
+from flinkms_sql.tableoptions import SKIP_HEADER
 
 DECLARE_S_MAX = 30.0
 """Seconds to wait for another who declares a model of the same name: three changes of the registry."""
@@ -257,6 +258,10 @@ class Deployer:
             with at(statement.position):
                 raise no_table(statement.table)
         _check_tables(snapshot, statement.query)
+        if snapshot.tables[statement.table].options.get(SKIP_HEADER) == "true":
+            raise FlinkmsError(
+                errors.FEATURE_NOT_SUPPORTED, f'table "{statement.table}" of files with a header is only read',
+                detail="Files that a job writes have none: their first row would be taken for it.", position=statement.position)
         refuse_loop(statement, snapshot, self.store.jobs())
         sources = _table_names(statement.query)
         until = "running" if any(snapshot.tables[name].kind == "stream" for name in sources) else "finished"

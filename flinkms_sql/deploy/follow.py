@@ -43,7 +43,9 @@ def follow_job(
             except FlinkmsError as error:
                 if error.sqlstate != errors.CONNECTION_FAILURE or time.monotonic() - seen_at > AWAY_S_MAX:
                     raise
-        return _ended(job, until)
+        ended = _ended(job, until)
+        yield from (Notice(message=text) for text in _told_at_end(ended))
+        return ended
     except GeneratorExit:
         if cancel and until != "canceled":
             store.set_desired(job_id, "canceled")
@@ -54,6 +56,17 @@ def _progress(job: JobRecord) -> Progress:
     recorded = job.progress or {}
     return Progress(job=job.id, phase=recorded.get("phase", job.state), done=int(recorded.get("done", 0)),
                     total=int(recorded.get("total", 0)), metrics=recorded.get("metrics"))
+
+
+def _told_at_end(job: JobRecord) -> list[str]:
+    """What whoever waited for a job is told beside its result: rows that a training has left out, and what explains them."""
+    result = job.result or {}
+    failed, rows = int(result.get("failed_rows", 0)), int(result.get("rows", 0))
+    told = list(result.get("notices", ()))
+    if job.kind == "train" and failed:
+        reasons = "; ".join(f"{reason} in {count}" for reason, count in sorted(result.get("failures", {}).items()))
+        told.append(f"{failed} of {rows} rows could not be trained on: {reasons}")
+    return told
 
 
 def _ended(job: JobRecord, until: str) -> JobRecord:

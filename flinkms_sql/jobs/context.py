@@ -19,8 +19,8 @@ from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.clock import Clock
 from flinkms_sql.jobs.cluster import ENDED_STATES, Cluster
-from flinkms_sql.jobs.failures import cannot_get_better, root_cause
-from flinkms_sql.jobs.files import check_columns, check_files, check_rows, is_local, reading_options
+from flinkms_sql.jobs.failures import cannot_get_better, is_encoding, root_cause
+from flinkms_sql.jobs.files import check_columns, check_files, check_rows, headers, is_local, not_utf8, reading_options
 from flinkms_sql.jobs.submissions import DeclaredTable, Flink
 from flinkms_sql.places import Places
 from flinkms_sql.types import SqlType
@@ -101,17 +101,25 @@ class JobContext:
                 if status.state == "FINISHED":
                     return
                 if status.state == "FAILED":
-                    raise job_failed(status.failure)
+                    raise self._failed(job, status.failure)
                 if status.failure and job.desired == "finished" and cannot_get_better(status.failure):
                     # Somebody waits, and Flink's further attempts would end in the same way.
                     self.cluster.cancel(flink_job_id)
-                    raise job_failed(status.failure)
+                    raise self._failed(job, status.failure)
                 if status.state == "CANCELED":
                     raise JobCanceled
                 on_tick(status.state)
             elif self.clock.monotonic() - last_seen > LOST_S_MAX:
                 raise JobLost
             self.clock.wait(min(max(POLL_S, POLL_AGE_SHARE * (self.clock.monotonic() - began)), POLL_S_MAX))
+
+    def _failed(self, job: JobRecord, stacktrace: str | None) -> JobFailed:
+        """The error of a failed Flink job, with the file that is to blame where its failure does not name it."""
+        if stacktrace and is_encoding(stacktrace) and is_local(self.cluster.address):
+            found = not_utf8(self.store.snapshot().tables, job.options.get("tables", ()))
+            if found is not None:
+                return JobFailed(found.sqlstate, found.message, hint=found.hint)
+        return job_failed(stacktrace)
 
     def record_submission(self, job: JobRecord, flink_job_id: str, *, version: int | None = None,
                           options: Mapping[str, Any] | None = None, progress: Mapping[str, Any] | None = None) -> None:
@@ -143,6 +151,10 @@ class JobContext:
             if filled:
                 check_rows(known, tables)
                 check_columns(known, tables)
+
+    def headers(self, tables: Sequence[str]) -> list[str]:
+        """What to tell of files of these tables whose header was read as a row."""
+        return headers(self.store.snapshot().tables, tables) if is_local(self.cluster.address) else []
 
     def tables(self, names: Sequence[str]) -> list[TableRecord]:
         """The registered tables of these names. Raises 42P01 for one that is not there, 42501 for one that names what it

@@ -31,10 +31,13 @@ _FILE_ERRORS = ("FileNotFoundException", "NoSuchFileException", "AccessDeniedExc
 _HOPELESS = frozenset({
     *_FILE_ERRORS, "CorruptLogException", "FormatException", "NumberFormatException", "ArithmeticException",
     "DateTimeException", "DateTimeParseException", "ParseException", "JsonParseException", "MalformedInputException", "ClassCastException", "TableRuntimeException",
-    "SqlParserException", "UnsupportedTemporalTypeException", "IndexOutOfBoundsException",
+    "CharConversionException", "SqlParserException", "UnsupportedTemporalTypeException", "IndexOutOfBoundsException",
     "StringIndexOutOfBoundsException",
 })  # fmt: skip
 """Java's exceptions about what is read and how: the same rows and the same query raise them again."""
+
+_ENCODING = ("CharConversionException", "MalformedInputException")
+_ENCODING_MESSAGE = re.compile(r"Invalid UTF-8")
 
 _HOPELESS_IN_PYTHON = frozenset({
     "ArgumentError", "ArithmeticError", "AttributeError", "DivergedError", "FloatingPointError", "IndexError", "KeyError",
@@ -48,6 +51,11 @@ def cannot_get_better(stacktrace: str) -> bool:
     """Whether a job that failed so fails again, because the reason is in its data or its query."""
     name = _raised(stacktrace)
     return name in (_HOPELESS_IN_PYTHON if _python_lines(stacktrace) else _HOPELESS)
+
+
+def is_encoding(stacktrace: str) -> bool:
+    """Whether a job failed because bytes it read are no text."""
+    return _raised(stacktrace) in _ENCODING or _ENCODING_MESSAGE.search(_innermost(stacktrace)) is not None
 
 
 def root_cause(stacktrace: str) -> str:

@@ -13,16 +13,27 @@ from itertools import islice
 from pathlib import Path
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import TableRecord
+from flinkms_sql.catalog.records import Column, TableRecord
+from flinkms_sql.encoding import undecodable
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.tableoptions import SKIP_HEADER
+from flinkms_sql.types import SqlType
 
 WHOLE_JSON = "flinkms-json"
 """The connector's form of Flink's format json: it loses no line."""
+
+HEADER_CSV = "flinkms-csv"
+"""The connector's form of Flink's format csv: it leaves out the first line of each file."""
+
+_NUMBERS = (SqlType.SMALLINT, SqlType.INT, SqlType.BIGINT, SqlType.FLOAT, SqlType.DOUBLE)
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 LINES_LOOKED_AT_MAX = 20
 """Lines of a CSV file that are compared with its table's columns: a few malformed ones are no reason to stop."""
+
+BYTES_AT_ONCE = 1 << 20
+"""Bytes of a file that are looked at together when it is searched for what is no UTF-8."""
 
 FILES_LOOKED_AT_MAX = 1000
 """Files of one table: some milliseconds; in a directory of more, nearly all empty, the job itself finds out."""
@@ -64,13 +75,25 @@ def check_rows(tables: Mapping[str, TableRecord], names: Sequence[str]) -> None:
 def reading_options(options: Mapping[str, str]) -> dict[str, str | None]:
     """Options over a table's own (None: taken away), by which malformed rows are a job's to count, not a reason to fail."""
     match options.get("format"):
+        case "csv" if has_header(options):
+            return {**_moved(options, "csv", HEADER_CSV), f"{HEADER_CSV}.skip-header": None}
         case "csv":
-            return {"csv.ignore-parse-errors": "true"}
+            return {"csv.ignore-parse-errors": "true", SKIP_HEADER: None}
         case "json":
-            own = {name: text for name, text in options.items() if name.startswith("json.")}
-            moved = {name.replace("json.", f"{WHOLE_JSON}.", 1): text for name, text in own.items()}
-            return {**dict.fromkeys(own), **moved, "format": WHOLE_JSON, f"{WHOLE_JSON}.ignore-parse-errors": "true"}
+            return _moved(options, "json", WHOLE_JSON)
     return {}
+
+
+def has_header(options: Mapping[str, str]) -> bool:
+    """Whether a table says that the first line of each of its files is a header."""
+    return options.get(SKIP_HEADER) == "true"
+
+
+def _moved(options: Mapping[str, str], format_name: str, other: str) -> dict[str, str | None]:
+    """The options of a format as those of another one in its place."""
+    own = {name: text for name, text in options.items() if name.startswith(f"{format_name}.")}
+    moved = {name.replace(format_name, other, 1): text for name, text in own.items()}
+    return {**dict.fromkeys(own), **moved, "format": other, f"{other}.ignore-parse-errors": "true"}
 
 
 def _unreadable(file: Path, table: str) -> FlinkmsError:
@@ -85,29 +108,80 @@ def check_columns(tables: Mapping[str, TableRecord], names: Sequence[str]) -> No
         if table is None or path is None or table.options.get("format") != "csv":
             continue
         for file in islice(_files(path), 1):
-            found = _least_fields(file, table.options)
-            if found is not None and found > len(table.columns):
+            # A delimiter at the end of a line begins no column.
+            found = min((len(row) - (row[-1] == "") for row in _first_rows(file, table.options)), default=0)
+            if found > len(table.columns):
                 raise FlinkmsError(
                     errors.DATATYPE_MISMATCH, f'file "{file}" of table "{name}" has {found} columns, the table has '
                     f"{len(table.columns)}", hint="Declare all columns of the file; a query need not use them.",
                 )
 
 
-def _least_fields(file: Path, options: Mapping[str, str]) -> int | None:
-    """The smallest number of fields that one of a CSV file's first lines has; None when it has no line."""
+def headers(tables: Mapping[str, TableRecord], names: Sequence[str]) -> list[str]:
+    """What to tell of CSV files whose first line looks like a header, and is read as a row."""
+    found = []
+    for name in names:
+        table = tables.get(name)
+        path = local_path(table)
+        if table is None or path is None or table.options.get("format") != "csv" or has_header(table.options):
+            continue
+        for file in islice(_files(path), FILES_LOOKED_AT_MAX):
+            rows = _first_rows(file, table.options)
+            if len(rows) > 1 and _looks_like_header(rows[0], rows[1:], table.columns):
+                found.append(f'line 1 of file "{file}" looks like a header, and was read as a row: add '
+                             f"'{SKIP_HEADER}' = 'true' to the options of table \"{name}\" to leave it out")
+                break
+    return found
+
+
+def _looks_like_header(first: Sequence[str], others: Sequence[Sequence[str]], columns: Sequence[Column]) -> bool:
+    """Whether the first line names columns: by the names they have, or as the only line with texts where numbers stand."""
+    names = [column.name.lower() for column in columns]
+    if [text.strip().lower() for text in first[: len(names)]] == names:
+        return True
+    numbers = [at for at, column in enumerate(columns) if column.type in _NUMBERS and at < len(first)]
+    return bool(numbers) and not any(_is_number(first[at]) or not first[at].strip() for at in numbers) and all(
+        any(at < len(row) and _is_number(row[at]) for row in others) for at in numbers)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def not_utf8(tables: Mapping[str, TableRecord], names: Sequence[str]) -> FlinkmsError | None:
+    """The error that says which file of these tables is no UTF-8, and where; None when all are."""
+    for name in names:
+        path = local_path(tables.get(name))
+        for file in () if path is None else islice(_files(path), FILES_LOOKED_AT_MAX):
+            try:
+                with file.open("rb") as data:
+                    place = undecodable(iter(lambda data=data: data.read(BYTES_AT_ONCE), b""))
+            except OSError:
+                continue
+            if place is not None:
+                return FlinkmsError(errors.CHARACTER_NOT_IN_REPERTOIRE, f'file "{file}" of table "{name}" is not in UTF-8: {place}',
+                                    hint="Convert it, with iconv for one.")
+    return None
+
+
+def _first_rows(file: Path, options: Mapping[str, str]) -> list[list[str]]:
+    """The fields of a CSV file's first lines; nothing when they cannot be told apart here."""
     quote = options.get("csv.quote-character", '"')
     plain = options.get("csv.disable-quote-character") == "true" or len(quote) != 1
     delimiter = options.get("csv.field-delimiter", ",").replace("\\t", "\t")
     if len(delimiter) != 1 or "csv.escape-character" in options:
-        return None
+        return []
     with file.open(encoding="utf-8", errors="replace", newline="") as lines:
         reader = csv.reader(lines, delimiter=delimiter, quotechar=None if plain else quote,
                             quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)  # fmt: skip
         try:
-            # A delimiter at the end of a line begins no column.
-            return min((len(row) - (row[-1] == "") for row in islice(reader, LINES_LOOKED_AT_MAX) if row), default=None)
+            return [row for row in islice(reader, LINES_LOOKED_AT_MAX) if row]
         except csv.Error:
-            return None
+            return []
 
 
 def local_path(table: TableRecord | None) -> Path | None:

@@ -159,7 +159,7 @@ def _publish(job: JobRecord, version: VersionRecord, model: Model, options: dict
         duration_ms=fit["duration_ms"], code_hash=fit["code_hash"], training_metrics=fit["metrics"],
     )
     go_live(job, context.store.complete_version(version, outcome), context)
-    return _result(version.version, outcome)
+    return {**_result(version.version, outcome), "notices": context.headers(job.options["tables"])}
 
 
 def _result(version: int, outcome: TrainingOutcome) -> dict:

@@ -50,6 +50,7 @@ def test_the_build_is_skipped_when_nothing_changed() -> None:
         service = content.read("META-INF/services/org.apache.flink.table.factories.Factory").decode()
     assert service.split() == [
         "org.flinkms.connector.FlinkmsTableFactory", "org.flinkms.connector.json.WholeJsonFormatFactory",
+        "org.flinkms.connector.csv.HeaderCsvFormatFactory",
     ]  # fmt: skip
 
 

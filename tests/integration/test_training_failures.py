@@ -129,6 +129,7 @@ def rows(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder.chmod(0o755)
     (folder / "odd.csv").write_text("1,0,p\n2,1,q\n-3,0,p\n4,1,q\nNaN,1,q\n,0,p\n")
     (folder / "header.csv").write_text("x,y,s\n1,0,p\n2,1,q\n")
+    (folder / "latin.csv").write_bytes("1,0,p\n2,1,q\n3,1,Grüße\n".encode("latin-1"))
     (folder / "odd.libsvm").write_text("1 3:1 1:2\n-1 2:1 1:1\nx 1:1\n")
     (folder / "odd.json").write_text('{"x": 1, "y": 0}\n{"x": 2, "y": 1}\n{"x": "no", "y": 1}\n'
                                      'not json\n\n[3, 4]\n{"x": 5, "y": 0\n{"x": 6, "y": 1}\n')
@@ -137,10 +138,12 @@ def rows(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Pa
     for name, columns, file, kind in (
         ("odd", "x DOUBLE, y DOUBLE, s STRING", "odd.csv", "csv"),
         ("odd_header", "x DOUBLE, y DOUBLE, s STRING", "header.csv", "csv"),
+        ("odd_titled", "x DOUBLE, y DOUBLE, s STRING", "header.csv", "csv', 'csv.skip-header' = 'true"),
+        ("odd_latin", "x DOUBLE, y DOUBLE, s STRING", "latin.csv", "csv"),
         ("odd_lines", "line STRING", "odd.libsvm", "raw"),
         ("odd_json", "x DOUBLE, y DOUBLE", "odd.json", "json"),
         ("odd_nothing", "x DOUBLE, y DOUBLE", "nothing", "csv"),
-        ("odd_keywords", "`user` DOUBLE, `order` DOUBLE, `select` STRING", "odd.csv", "csv"),
+        ("odd_keywords", 'user float8, "order" DOUBLE, Value text', "odd.csv", "csv"),
         ("odd_narrow", "x DOUBLE, y DOUBLE", "odd.csv", "csv"),
     ):
         deployment.execute(f"CREATE TABLE {name} ({columns}) {options.format(folder / file, kind)}")
@@ -168,6 +171,8 @@ FAILED = [
     ("SELECT x, 'p' FROM odd", "STRING", "svm", "the label is 'p' in every row that can be trained on"),
     ("SELECT x, 1 / CAST(y AS INT) FROM odd", "DOUBLE", "ridge", "/ by zero"),
     ("SELECT x, CAST(s AS INT) FROM odd", "DOUBLE", "ridge", "'p'"),
+    ("SELECT x, y FROM odd_latin", "DOUBLE", "ridge",
+     'latin.csv" of table "odd_latin" is not in UTF-8: byte 0xfc in line 3, byte 7 of it'),
     ("SELECT x, y FROM odd WHERE x > 100", "DOUBLE", "ridge", "no rows to train on: the query returned none"),
 ]
 
@@ -218,18 +223,25 @@ TRAINED = [
     ("SELECT x, y FROM odd", "DOUBLE", "ridge", 6, {"x is null or no DOUBLE": 1, "x is not finite": 1}),
     ("SELECT x, CASE WHEN y = 1 THEN 1.0 ELSE 0.0 END FROM odd", "BOOLEAN", "svm", 6, None),
     ("SELECT x, s FROM odd_header", "STRING", "svm", 3, {"x is null or no DOUBLE": 1}),
+    ("SELECT x, s FROM odd_titled", "STRING", "svm", 2, {}),
     ("SELECT x, y FROM odd_json", "DOUBLE", "ridge", 7, {"x is null or no DOUBLE": 4}),
-    ("SELECT `user`, `order` FROM odd_keywords WHERE `select` = 'p' OR TRUE", "INT", "svm", 6, None),
+    ("SELECT User, `order` FROM odd_keywords WHERE value = 'p' OR \"order\" > 0", "INT", "svm", 6, None),
 ]
 
 
 @pytest.mark.parametrize(("query", "output", "algorithm", "count", "failures"), TRAINED)
 def test_odd_rows_are_counted_by_column_and_reason(deployment, rows, query, output, algorithm, count, failures):
+    told: list[str] = []
     with deployment.connect() as connection:
+        connection.add_notice_handler(lambda notice: told.append(notice.message_primary))
         connection.execute(MODEL.format(query=query, output=output, algorithm=algorithm))
         found = connection.execute("SELECT training_rows, failures FROM flinkms.model_versions WHERE model = 'odd'").fetchone()
         connection.execute("DROP MODEL odd")
     assert found[0] == count and (failures is None or found[1] == failures)
+    left_out = [message for message in told if "could not be trained on" in message]
+    assert left_out == ([f"{sum(found[1].values())} of {count} rows could not be trained on: "
+                         + "; ".join(f"{reason} in {number}" for reason, number in sorted(found[1].items()))] if found[1] else [])
+    assert any("looks like a header" in message for message in told) is ("odd_header" in query)
 
 
 def test_libsvm_indices_need_no_order_and_a_boolean_input_takes_numbers(deployment, rows):
