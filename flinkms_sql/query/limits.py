@@ -1,7 +1,7 @@
 """How large a statement may be that is planned here.
 
-Planning takes one turn of the event loop, in which nobody else is answered, and follows the nesting of a statement on the
-interpreter's stack: both end at named limits, with PostgreSQL's 54000 and 54001 and the place that is too much. What is
+Planning takes time and memory that others are waiting for, and follows the nesting of a statement on the interpreter's
+stack: both end at named limits, with PostgreSQL's 54000 and 54001 and the place that is too much. What is
 PostgreSQL's alone is relayed whatever its size. Must not know what a statement means.
 """
 
@@ -19,8 +19,9 @@ DEPTH_MAX = 100
 CALLS_MAX = 100
 """Model calls over rows of PostgreSQL's in one statement: each is a join, and they are placed in 50 ms."""
 
-CONSTANTS_MAX = 50_000
-"""Values of one VALUES list: read in about a second. Arrays by unnest($1, …) are read at a hundredth of that."""
+CONSTANTS_MAX = 100_000
+"""Values of one VALUES list: read in some seconds of a thread, at half a KiB of memory each. Arrays by unnest($1, …) take a
+hundredth of both."""
 
 _OPENS, _CLOSES = ("(", "["), (")", "]")
 
