@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
+from flinkms_sql import errors
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.deploy.execute import Deployer
+from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.places import Places
-from flinkms_sql.runtime import postgres
+from flinkms_sql.runtime import postgres, state
 from flinkms_sql.settings import Settings, forget_postgres
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,19 @@ def control_dsn(settings: Settings) -> str:
     return settings.control_dsn or postgres.dsn(settings.data_dir)
 
 
+def running_dsn(settings: Settings) -> str:
+    """Connection string of the control database of a deployment that runs. Raises FlinkmsError 55000 when none does."""
+    if settings.control_dsn is not None:
+        return settings.control_dsn
+    if not state.is_held(settings.run):
+        raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, f"nothing runs over {settings.data_dir}",
+                           hint="Start it with flinkms up, or name another directory with --data-dir.")
+    if not (postgres.socket_dir(settings.data_dir) / postgres.SOCKET_NAME).exists():
+        raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, f"the control database does not run over {settings.data_dir}",
+                           hint="flinkms status shows how far it is.")
+    return control_dsn(settings)
+
+
 def places(settings: Settings) -> Places:
     """Where a deployment may read, write and delete."""
     return Places(warehouse=settings.warehouse, roots=settings.roots, closed=settings.closed)
@@ -35,8 +50,8 @@ def places(settings: Settings) -> Places:
 
 @contextmanager
 def open_deployer(settings: Settings) -> Iterator[Deployer]:
-    """A deployer over the registry and warehouse of a deployment that runs. Raises FlinkmsError 08006."""
-    with closing(PostgresStore(control_dsn(settings))) as store:
+    """A deployer over the registry and warehouse of a deployment that runs. Raises FlinkmsError 55000 when none does."""
+    with closing(PostgresStore(running_dsn(settings))) as store:
         yield Deployer(store=store, places=places(settings))
 
 

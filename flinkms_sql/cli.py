@@ -9,22 +9,23 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from types import ModuleType
-from typing import TypeVar
 
 from flinkms_sql import __version__, errors, settings
 from flinkms_sql.commands import apply, demo, doctor, down, evaluate, generate, load, plan, status, up, user
+from flinkms_sql.commands.options import settings_options
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.runtime import state
 from flinkms_sql.settings import Settings
-
-Value = TypeVar("Value")
 
 COMMANDS: dict[str, ModuleType] = {
     "up": up, "down": down, "status": status, "doctor": doctor, "plan": plan, "apply": apply, "demo": demo,
     "generate": generate, "load": load, "evaluate": evaluate, "user": user,
 }
+
+_OWN_SETTINGS = ("up", "doctor")
+"""Commands that look at no deployment that runs; to the others its settings are what nobody says otherwise."""
 
 EXAMPLES = """\
 examples:
@@ -34,7 +35,8 @@ examples:
   flinkms status                          what runs, since when, how large
   flinkms down                            end it all; data stays
 
-Every option is also a variable: --data-dir is FLINKMS_DATA_DIR, and so on.
+Every option is also a variable: --data-dir is FLINKMS_DATA_DIR, and so on. What is left open is as the deployment that
+runs over the data directory has it.
 """
 
 
@@ -42,9 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. 1 after an error, which is printed, 130 after an interrupt."""
     arguments = _parser().parse_args(argv)
     settings.forget_postgres(os.environ)
+    given = {name: value for name, value in vars(arguments).items() if name in Settings.__dataclass_fields__}
     try:
-        chosen = Settings.from_environment(os.environ).with_options(
-            {name: value for name, value in vars(arguments).items() if name in Settings.__dataclass_fields__})
+        chosen = Settings.from_environment(os.environ).with_options(given)
+        if arguments.command not in _OWN_SETTINGS:
+            running = state.remembered(chosen.run)
+            chosen = Settings.from_environment({**running, **os.environ}).with_options(given)
         return COMMANDS[arguments.command].run(arguments, chosen)
     except FlinkmsError as error:
         print(error_text(error), file=sys.stderr)
@@ -77,56 +82,12 @@ def _parser() -> argparse.ArgumentParser:
                                      description="Train, update and serve machine-learning models from SQL.")
     parser.add_argument("--version", action="version", version=f"flinkms_sql {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    common = _common()
+    common = settings_options()
     for name, module in COMMANDS.items():
         summary = module.__doc__.splitlines()[0]
         command = commands.add_parser(name, help=summary[0].lower() + summary[1:].rstrip("."), description=summary, parents=[common])
         module.configure(command)
     return parser
-
-
-def _common() -> argparse.ArgumentParser:
-    """Options that every command has: the settings."""
-    default = Settings()
-    common = argparse.ArgumentParser(add_help=False)
-    group = common.add_argument_group("settings")
-    group.add_argument("--data-dir", type=Path, metavar="DIR", help=f"all state; default {default.data_dir}")
-    group.add_argument("--host", help=f"address of the frontend; default {default.host}")
-    group.add_argument("--port", type=_checked(settings.port_number), help=f"its port; default {default.port}")
-    group.add_argument("--control-dsn", metavar="DSN", help="a PostgreSQL to use instead of the embedded one")
-    group.add_argument("--flink", type=_checked(settings.endpoint), metavar="HOST:PORT",
-                       help="REST address of a session cluster to use instead of the embedded one")
-    group.add_argument("--data-roots", metavar="DIRS", help=f"directories that tables may name, separated by {os.pathsep!r}; "
-                                                           "default: the current one, and always the warehouse")
-    group.add_argument("--client-dsn", metavar="DSN", help="how clients' statements reach that PostgreSQL; default: as the "
-                                                          "client's own role")
-    group.add_argument("--password-file", type=Path, metavar="FILE", help="users that may connect; default: trust")
-    group.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate of the frontend, PEM; with --tls-key")
-    group.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, which nobody else may read")
-    group.add_argument("--allow-plaintext", action="store_true", default=None,
-                       help="let clients of other machines connect without TLS")
-    group.add_argument("--jobmanager-memory-mb", type=_checked(settings.memory_mb), metavar="MB",
-                       help=f"default {default.jobmanager_memory_mb}")
-    group.add_argument("--taskmanager-memory-mb", type=_checked(settings.memory_mb), metavar="MB",
-                       help=f"default {default.taskmanager_memory_mb}, without its Python workers")
-    group.add_argument("--task-slots", type=_checked(settings.slots), metavar="N", help=f"default {default.task_slots}")
-    group.add_argument("--log-retention-s", type=_checked(settings.seconds), metavar="S",
-                       help=f"how long files that nothing needs any more stay; default {default.log_retention_s}, a day")
-    group.add_argument("--jobs-keep", type=_checked(settings.jobs), metavar="N",
-                       help=f"ended jobs that SHOW JOBS remembers; default {default.jobs_keep}")
-    return common
-
-
-def _checked(parser: Callable[[str], Value]) -> Callable[[str], Value]:
-    """A settings parser whose reason argparse shows."""
-
-    def parse(text: str) -> Value:
-        try:
-            return parser(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return parse
 
 
 if __name__ == "__main__":

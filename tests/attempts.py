@@ -75,9 +75,9 @@ SELECT pg_backup_start('x')
 SELECT pg_create_physical_replication_slot('x')
 CHECKPOINT
 LOAD 'plpgsql'
-LOAD '/tmp/mine.so'
+LOAD '/etc/mine.so'
 SET session_preload_libraries = 'mine'
-SET dynamic_library_path = '/tmp'
+SET dynamic_library_path = '/etc'
 CREATE LANGUAGE mine HANDLER plpgsql_call_handler
 CREATE EXTENSION vector
 CREATE FUNCTION pg_temp.mine() RETURNS int LANGUAGE c AS 'libc', 'system'
@@ -87,7 +87,7 @@ CREATE EVENT TRIGGER mine ON login EXECUTE FUNCTION flinkms.refuse_write()
 CREATE FOREIGN DATA WRAPPER mine
 CREATE PUBLICATION mine FOR ALL TABLES
 CREATE SUBSCRIPTION mine CONNECTION '' PUBLICATION p
-CREATE TABLESPACE mine LOCATION '/tmp'
+CREATE TABLESPACE mine LOCATION '/etc'
 CREATE ACCESS METHOD mine TYPE TABLE HANDLER heap_tableam_handler
 CREATE CAST (text AS bigint) WITH INOUT AS IMPLICIT
 CREATE ROLE mine

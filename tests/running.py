@@ -6,10 +6,11 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 from psycopg import sql
@@ -58,10 +59,10 @@ def wait_for(condition: Callable[[], object], wait_s: float = WAIT_S_MAX) -> Non
 
 
 @contextmanager
-def running(parts: Sequence[Part], data_dir: Path) -> Iterator[Running]:
+def running(parts: Sequence[Part], data_dir: Path, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[Running]:
     """Run parts; on leaving, nothing of them is left."""
     held = Running()
-    held.supervisor = Supervisor(parts, data_dir=data_dir, report=held.report)
+    held.supervisor = Supervisor(parts, data_dir=data_dir, report=held.report, settings=settings)
     thread = threading.Thread(target=held.run)
     thread.start()
     try:

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from flinkms_sql import errors
 from flinkms_sql.app import open_deployer
 from flinkms_sql.commands.generate_model import ALGORITHMS, ModelSize, publish_random
+from flinkms_sql.commands.options import settings_options
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.modellog.stream import Stream, StreamWriter
 from flinkms_sql.settings import Settings
@@ -37,7 +38,8 @@ APPEND_ROWS = 4096
 def configure(parser: argparse.ArgumentParser) -> None:
     """Sub-commands model and ratings."""
     what = parser.add_subparsers(dest="what", required=True, metavar="model | ratings")
-    model = what.add_parser("model", help="publish a random model", description="Publish a random model.")
+    model = what.add_parser("model", help="publish a random model", description="Publish a random model.",
+                            parents=[settings_options()])
     model.add_argument("name", help="of the model; declared if it is not")
     model.add_argument("--algorithm", choices=ALGORITHMS, help="default: als, or logistic with --features")
     model.add_argument("--users", type=_count, help="rows of users (als)")
@@ -45,8 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--factors", type=_count, help="factors of a row (als); default 32")
     model.add_argument("--features", type=_count, help="sparse features (svm, logistic, ridge)")
     model.add_argument("--seed", type=int, default=0, help="default 0")
-    ratings = what.add_parser("ratings", help="write ratings of planted rank", description="Write ratings of planted rank: "
-                              "the RMSE that no model can go below is --noise.")
+    ratings = what.add_parser("ratings", help="write ratings of planted rank", parents=[settings_options()],
+                              description="Write ratings of planted rank: the RMSE that no model can go below is --noise.")
     target = ratings.add_mutually_exclusive_group(required=True)
     target.add_argument("--csv", type=Path, metavar="FILE", help="user_id,item_id,rating,seconds; no header")
     target.add_argument("--stream", metavar="NAME", help="a declared stream (BIGINT, BIGINT, DOUBLE[, TIMESTAMP_LTZ])")

@@ -12,8 +12,9 @@ from flinkms_sql.catalog.adopting import adopt
 from flinkms_sql.catalog.postgres import PostgresStore
 from flinkms_sql.runtime import background, doctor, parts, private, progress, state, supervisor
 from flinkms_sql.runtime.supervisor import Supervisor
+from flinkms_sql.server.authentication import read_password_file
 from flinkms_sql.server.exposure import check_exposure, tls_context
-from flinkms_sql.settings import DATABASE, Settings
+from flinkms_sql.settings import DATABASE, Settings, variable
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Runs until SIGINT or SIGTERM; with --detach until ready."""
+    if settings.password_file is not None:
+        read_password_file(settings.password_file)
     check_exposure((settings.host,), passwords=settings.password_file is not None,
                    tls=tls_context(settings.tls_cert, settings.tls_key) is not None, allow_plaintext=settings.allow_plaintext)
     doctor.check_disk(settings.data_dir)
@@ -40,7 +43,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             os.environ.update(settings.environment())
             background.detach([sys.executable, "-m", "flinkms_sql.cli", "up"], data_dir=settings.data_dir, report=report)
             return 0
-        running = Supervisor(found, data_dir=settings.data_dir, report=report)
+        told = {name: text for name, text in settings.environment().items() if name != variable("host")}
+        running = Supervisor(found, data_dir=settings.data_dir, report=report, settings=told)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: running.stop())
         running.run()

@@ -11,9 +11,10 @@ from contextlib import closing
 from pathlib import Path
 
 from flinkms_sql import errors
-from flinkms_sql.app import control_dsn
+from flinkms_sql.app import running_dsn
 from flinkms_sql.catalog.roles import ROLES
 from flinkms_sql.catalog.users import Users
+from flinkms_sql.commands.options import settings_options
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import scram
 from flinkms_sql.settings import DATABASE, Settings
@@ -25,26 +26,27 @@ SALT_BYTES = 16
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``user``."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="action")
-    add = actions.add_parser("add", help="make a user, or change its role or password")
+    common = [settings_options()]
+    add = actions.add_parser("add", help="make a user, or change its role or password", parents=common)
     add.add_argument("name")
     add.add_argument("--role", choices=ROLES, required=True,
                      help="reader: asks models and reads; writer: and inserts into streams; deployer: and deploys")
     add.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
-    actions.add_parser("list", help="print every user and its role")
-    remove = actions.add_parser("remove", help="remove a user that owns no tables")
+    actions.add_parser("list", help="print every user and its role", parents=common)
+    remove = actions.add_parser("remove", help="remove a user that owns no tables", parents=common)
     remove.add_argument("name")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Change the control database of a deployment that runs, and the password file if there is one."""
+    dsn = running_dsn(settings)
     if arguments.action == "add" and arguments.password_stdin and settings.password_file is None:
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, "there is no password file to write the password to",
-                           hint="Name the one of the deployment: flinkms user --password-file FILE add …, or set "
-                                "FLINKMS_PASSWORD_FILE.")
+                           hint="The deployment lets clients in without passwords: flinkms up --password-file FILE asks for them.")
     if arguments.action == "add" and arguments.name == DATABASE and arguments.role != "deployer":
         raise FlinkmsError(errors.INVALID_PARAMETER_VALUE, f'user "{DATABASE}" is there from the start, as a deployer',
                            hint=f"Add another user, or take this one away: flinkms user remove {DATABASE}.")
-    with closing(Users(control_dsn(settings))) as users:
+    with closing(Users(dsn)) as users:
         match arguments.action:
             case "add":
                 verifier = None if settings.password_file is None else _ask(arguments.password_stdin)

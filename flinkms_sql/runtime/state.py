@@ -1,4 +1,4 @@
-"""What a supervisor leaves on disk: a lock that dies with it, and which processes it started, as of its last change.
+"""What a supervisor leaves on disk: a lock that dies with it, its settings, and the processes it started, as of its last change.
 
 The lock says whether a supervisor runs; the file says what to end when one was killed. Must not start or end anything.
 """
@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,6 +67,26 @@ def read(run: Path) -> State | None:
 def clear(run: Path) -> None:
     """Forget the state: nothing runs any more."""
     (run / "state.json").unlink(missing_ok=True)
+
+
+def remember(run: Path, settings: Mapping[str, str]) -> None:
+    """Keep the settings that a deployment runs with, as variables; the caller holds the lock."""
+    fresh = run / "settings.json.new"
+    fresh.unlink(missing_ok=True)
+    # A connection string may hold a password.
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(dict(settings), file, indent=1)
+    fresh.replace(run / "settings.json")
+
+
+def remembered(run: Path) -> dict[str, str]:
+    """The settings of the deployment that runs, as variables; none when nothing runs, or it is of another version."""
+    if not is_held(run):
+        return {}
+    try:
+        return {str(name): str(text) for name, text in json.loads((run / "settings.json").read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 @contextmanager

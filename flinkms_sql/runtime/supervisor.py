@@ -11,9 +11,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
@@ -41,8 +42,11 @@ Report = Callable[[Sequence[PartState]], None]
 class Supervisor:
     """Runs parts over one data directory until ``stop``."""
 
-    def __init__(self, parts: Sequence[Part], *, data_dir: Path, report: Report) -> None:
+    def __init__(self, parts: Sequence[Part], *, data_dir: Path, report: Report,
+                 settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        """``settings``: variables that commands over the data directory take theirs from while this runs."""
         self._parts = parts
+        self._settings = settings
         self._data_dir = data_dir
         self._run = data_dir / "run"
         self._logs = data_dir / "logs"
@@ -64,6 +68,7 @@ class Supervisor:
         private.secure(self._data_dir)
         with state.held(self._run):
             end_leftovers(self._data_dir)
+            state.remember(self._run, self._settings)
             with ThreadPoolExecutor(max_workers=len(self._parts) + 1, thread_name_prefix="part") as pool:
                 watches = [Watch(part, data_dir=self._data_dir, log=self._logs / f"{part.name}.log", pool=pool)
                            for part in self._parts]

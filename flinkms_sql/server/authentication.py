@@ -43,7 +43,9 @@ def read_password_file(path: Path) -> dict[str, PasswordEntry]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise FlinkmsError(errors.IO_ERROR, f'cannot read the password file "{path}"', detail=f"{error}.") from error
+        raise FlinkmsError(errors.IO_ERROR, f'cannot read the password file "{path}"', detail=f"{error}.",
+                           hint="Begin with an empty file: flinkms user add writes users into it."
+                           if isinstance(error, FileNotFoundError) else None) from error
     entries: dict[str, PasswordEntry] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):

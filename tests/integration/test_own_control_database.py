@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 import socket
@@ -13,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from flinkms_sql import settings
+from flinkms_sql import cli, settings
 from flinkms_sql.catalog import users
 from flinkms_sql.catalog.adopting import adopt
 from flinkms_sql.commands.up import migrate
@@ -75,7 +76,7 @@ def frontend(server: Server, folder: Path, **options: object) -> Iterator[Settin
     found, _ = parts.all_parts(chosen, adopt=adopt, migrate=migrate, environment=os.environ)
     wanted = [replace(part, needs=tuple(need for need in part.needs if need == "postgres"))
               for part in found if part.name in ("postgres", "frontend")]
-    with running(wanted, folder) as held:
+    with running(wanted, folder, chosen.environment()) as held:
         held.wait_ready()
         yield chosen
 
@@ -102,7 +103,8 @@ def own_address() -> str | None:
         return probe.getsockname()[0]
 
 
-def test_a_remote_user_comes_in_by_tls_and_is_who_it_is(server: Server, tmp_path: Path) -> None:
+def test_a_remote_user_comes_in_by_tls_and_is_who_it_is(server: Server, tmp_path: Path,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
     pair = make_pair(tmp_path, ("localhost", "127.0.0.1"))
     passwords = tmp_path / "passwords"
     # As files of earlier versions are: nothing is said of what the user may do.
@@ -128,6 +130,11 @@ def test_a_remote_user_comes_in_by_tls_and_is_who_it_is(server: Server, tmp_path
                 connect(chosen, "ann", **wrong)
         with connect(chosen, "ann", password="secret", sslmode="disable") as ann:
             assert not ann.pgconn.ssl_in_use, "this machine reads itself anyway"
+        # A command is told the directory alone: the deployment's database and password file are known.
+        monkeypatch.setattr("sys.stdin", io.StringIO("later\n"))
+        assert cli.main(["user", "add", "late", "--role", "writer", "--password-stdin", "--data-dir", str(chosen.data_dir)]) == 0
+        with connect(chosen, "late", password="later", **tls) as late:
+            assert late.execute("SELECT pg_has_role('flinkms_writer', 'USAGE')").fetchone() == (True,)
         address = own_address()
         if address is not None:  # on a machine with no other address nobody else comes either
             with pytest.raises(psycopg.OperationalError, match="need TLS"):
