@@ -16,6 +16,7 @@ from flinkms_sql import __version__, errors, settings
 from flinkms_sql.commands import apply, demo, doctor, down, evaluate, generate, load, plan, status, up, user
 from flinkms_sql.commands.options import settings_options
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.query.script import place
 from flinkms_sql.runtime import state
 from flinkms_sql.settings import Settings
 
@@ -72,7 +73,10 @@ def _file_error(error: OSError) -> FlinkmsError:
 def error_text(error: FlinkmsError) -> str:
     """An error as psql shows one."""
     lines = [f"flinkms: error {error.sqlstate}: {error.message}"]
-    lines += [f"  detail: {error.detail}"] if error.detail else []
+    if error.query is not None and error.position is not None:
+        where = place(error.query, error.position)
+        lines += [f"  in the query, {where}:", f"    {where.text}", f"    {' ' * (where.column - 1)}^"]
+    lines += ["  detail: " + error.detail.replace("\n", "\n    ")] if error.detail else []
     lines += [f"  hint: {error.hint}"] if error.hint else []
     return "\n".join(lines)
 

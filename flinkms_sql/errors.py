@@ -11,7 +11,8 @@ from __future__ import annotations
 class FlinkmsError(Exception):
     """An error to report: what is wrong, where, and what to do about it.
 
-    ``position`` is the 1-based character position in the statement text, or None.
+    ``position`` is the 1-based character position in the statement text, or None; in ``query`` when that is given: a text
+    that the statement stands for, as REFRESH MODEL does for the model's query.
     """
 
     def __init__(
@@ -22,6 +23,7 @@ class FlinkmsError(Exception):
         detail: str | None = None,
         hint: str | None = None,
         position: int | None = None,
+        query: str | None = None,
     ) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
@@ -29,6 +31,7 @@ class FlinkmsError(Exception):
         self.detail = detail
         self.hint = hint
         self.position = position
+        self.query = query
 
 
 class ModelError(FlinkmsError):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flinkms_sql.jobs.failures import rejected
-from flinkms_sql.query.flinknames import definition_for_flink, query_for_flink, written_at
-from flinkms_sql.query.rewrite.edits import Edit, apply_edits
+from flinkms_sql.query.flinknames import definition_for_flink, query_for_flink
+from flinkms_sql.query.rewrite.edits import Edit, apply_edits, written_at
 
 OPTIONS = "WITH ('connector' = 'flinkms')"
 BY = "PARTITIONED BY (`value`)"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.lexer import Kind, string_value, tokenize
-from flinkms_sql.query.script import read_script
+from flinkms_sql.query.script import place, read_script
 
 FILE = """-- ratings
 CREATE TABLE ratings (a BIGINT)
@@ -48,4 +48,16 @@ def test_errors_name_place_and_line(text: str, sqlstate: str, position: int, lin
     with pytest.raises(FlinkmsError) as caught:
         read_script(text, {"DIR": "/data"})
     error = caught.value
-    assert (error.sqlstate, error.position, error.detail) == (sqlstate, position, f"In line {line}.")
+    assert (error.sqlstate, error.position) == (sqlstate, position)
+    assert place(text, position).line == line
+
+
+def test_a_place_in_a_statement_is_one_in_its_file() -> None:
+    first, second = read_script(FILE, {"DIR": "/d'ata", "N": "1"})
+    for word, line in (("CREATE", 2), ("ratings", 2), ("WITH", 3), ("'x'", 3), ("it''s", 3)):
+        found = first.place(first.text.index(word) + 1)
+        assert (found.line, found.text) == (line, FILE.splitlines()[line - 1])
+        assert found.text[found.column - 1 :].startswith(word)
+    inside = first.place(first.text.index("ata") + 1)
+    assert inside.text[inside.column - 1 :].startswith("${DIR}")
+    assert second.place(9).text[8:] == "MODEL rec;" and second.place(None)[:2] == (6, 1)

@@ -36,7 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Carry the file out, with progress; what is already true is left alone."""
     text, values = read_file(arguments.file), variables(arguments.variables)
-    with open_deployer(settings) as deployer, applying(deployer.store, text, values, on_wait=say_waiting) as found:
+    with open_deployer(settings) as deployer, applying(
+        deployer.store, text, values, on_wait=say_waiting, file=str(arguments.file)
+    ) as found:
         apply_stages(found, deployer)
     return 0
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from flinkms_sql.app import open_deployer
 from flinkms_sql.catalog.address import parse_address
 from flinkms_sql.catalog.storable import dumps
 from flinkms_sql.deploy.events import Notice, Progress, Rows
+from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.flinkquery import read_flink_query
 from flinkms_sql.query.statements.statement import EvaluateModel
 from flinkms_sql.settings import Settings
@@ -27,7 +30,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     statement = EvaluateModel(address=parse_address(arguments.model), query=read_flink_query(arguments.query, 1),
                               position=1)
     shown = None
-    with open_deployer(settings) as deployer:
+    with open_deployer(settings) as deployer, in_query(arguments.query):
         for event in deployer.execute(statement, arguments.query):
             match event:
                 case Progress() if event.phase != shown:
@@ -38,6 +41,16 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 case Rows():
                     show(event, as_json=arguments.json)
     return 0
+
+
+@contextmanager
+def in_query(query: str) -> Iterator[None]:
+    """Errors whose position is in a query that was given by itself."""
+    try:
+        yield
+    except FlinkmsError as error:
+        error.query = query
+        raise
 
 
 def show(found: Rows, *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ __all__ = ["configure", "run"]
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the stages, one a line: = is already true, + is to be done, ! replaces what runs, ~ is under way."""
     with open_deployer(settings) as deployer:
-        for stage in plan_script(deployer.store, read_file(arguments.file), variables(arguments.variables)):
+        text, values = read_file(arguments.file), variables(arguments.variables)
+        for stage in plan_script(deployer.store, text, values, file=str(arguments.file)):
             print(stage)
     return 0

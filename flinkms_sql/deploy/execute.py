@@ -24,6 +24,7 @@ from flinkms_sql.deploy.flinkcalls import with_functions
 from flinkms_sql.deploy.follow import follow_job
 from flinkms_sql.deploy.loops import refuse_loop
 from flinkms_sql.deploy.options import LEARN_PARALLELISM, configured, system_option
+from flinkms_sql.deploy.placing import in_statement
 from flinkms_sql.deploy.stages import Stage, scored, standing_learner, training_job
 from flinkms_sql.deploy.streams import kept_rows, place_stream
 from flinkms_sql.errors import FlinkmsError
@@ -71,7 +72,11 @@ class Deployer:
                 return self._change(statement)
 
     def apply(self, stage: Stage) -> Iterator[Event]:
-        """Carry out one stage of a deployment file."""
+        """Carry out one stage of a deployment file; errors say where in it."""
+        with in_statement(stage.given.file, stage.given.entry):
+            yield from self._apply(stage)
+
+    def _apply(self, stage: Stage) -> Iterator[Event]:
         statement, text = stage.given.statement, stage.given.text
         match stage.action, statement:
             case "unchanged", ast.LearnModel():

@@ -73,8 +73,9 @@ def _ended(job: JobRecord, until: str) -> JobRecord:
     if until == "canceled":
         return job
     if job.state == "failed":
+        where = job.result or {}
         raise FlinkmsError(job.sqlstate or errors.INTERNAL_ERROR, job.error or f"job {job.id} failed",
-                           position=(job.result or {}).get("position"))
+                           position=where.get("position"), query=where.get("query"))
     if job.state == "canceled":
         raise FlinkmsError(errors.QUERY_CANCELED, f"job {job.id} was canceled")
     return job

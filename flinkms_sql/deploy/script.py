@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.store import Store
+from flinkms_sql.deploy.placing import in_file, in_statement
 from flinkms_sql.deploy.stages import Given, Stage, stages
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.analyze import analyze
@@ -24,37 +25,41 @@ APPLY_WAIT_S_MAX = 3600.0
 """Seconds to wait for another apply of the same deployment: it trains models, which takes minutes."""
 
 
-def plan_script(store: Store, text: str, variables: Mapping[str, str]) -> list[Stage]:
-    """The stages of a deployment file against what is registered now. Raises FlinkmsError whose detail names the line."""
+NAME = "the file"
+"""What a file is called in errors when nobody says."""
+
+
+def plan_script(store: Store, text: str, variables: Mapping[str, str], *, file: str = NAME) -> list[Stage]:
+    """The stages of a deployment file against what is registered now. Raises FlinkmsError whose detail names the place."""
     snapshot = store.snapshot()
     catalog, given = catalog_of(snapshot), []
-    for entry in read_script(text, variables):
-        statement = _deploying(entry, catalog)
-        given.append(Given(line=entry.line, text=entry.text, statement=statement))
+    with in_file(file, text):
+        entries = read_script(text, variables)
+    for entry in entries:
+        with in_statement(file, entry):
+            statement = _deploying(entry, catalog)
+        given.append(Given(file=file, entry=entry, statement=statement))
         catalog = with_statement(catalog, statement)
     return stages(given, snapshot, store.jobs())
 
 
 @contextmanager
-def applying(store: Store, text: str, variables: Mapping[str, str], *, on_wait: Callable[[], None]) -> Iterator[list[Stage]]:
+def applying(
+    store: Store, text: str, variables: Mapping[str, str], *, on_wait: Callable[[], None], file: str = NAME
+) -> Iterator[list[Stage]]:
     """The stages of a file to be carried out in the body, while nobody else applies one.
 
     Two at once would both find a model untrained, and train it twice. ``on_wait`` is called once when another is at it:
     the file is planned when that one has ended, over what it has left. Raises 55P03 after APPLY_WAIT_S_MAX.
     """
     with store.exclusive("apply", wait_s=APPLY_WAIT_S_MAX, on_wait=on_wait):
-        yield plan_script(store, text, variables)
+        yield plan_script(store, text, variables, file=file)
 
 
 def _deploying(entry: ScriptStatement, catalog: Catalog) -> ast.Deploying:
-    try:
-        plan = analyze(entry.text, catalog)
-    except FlinkmsError as error:
-        detail = " ".join(filter(None, (f"In the statement of line {entry.line}.", error.detail)))
-        raise FlinkmsError(error.sqlstate, error.message, detail=detail, hint=error.hint,
-                           position=error.position) from error
+    plan = analyze(entry.text, catalog)
     if not isinstance(plan, DeployPlan):
-        raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, f"line {entry.line} is not a deploying statement",
+        raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "the statement deploys nothing",
                            hint="Run relational statements through psql; see docs/sql.md.")
     return plan.statement
 

@@ -12,7 +12,9 @@ from typing import Literal
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.records import ENDED, LIVE, JobRecord, Snapshot, TableRecord
+from flinkms_sql.deploy.placing import in_statement
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.query.script import ScriptStatement
 from flinkms_sql.query.statements import statement as ast
 
 Action = Literal["create", "train", "start", "replace", "run", "wait", "unchanged"]
@@ -23,11 +25,16 @@ SIGNS = {"unchanged": "=", "wait": "~", "replace": "!"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """One statement of a deployment file, with the line it starts at."""
+    """One statement of the deployment file of this name."""
 
-    line: int
-    text: str
+    file: str
+    entry: ScriptStatement
     statement: ast.Deploying
+
+    @property
+    def text(self) -> str:
+        """The statement as written, variables put in."""
+        return self.entry.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +46,18 @@ class Stage:
     what: str
 
     def __str__(self) -> str:
-        return f"{SIGNS.get(self.action, '+')} line {self.given.line:>3}  {self.action:<9}  {self.what}"
+        return f"{SIGNS.get(self.action, '+')} line {self.given.entry.line:>3}  {self.action:<9}  {self.what}"
 
 
 def stages(script: Sequence[Given], snapshot: Snapshot, jobs: Sequence[JobRecord]) -> list[Stage]:
     """The stages of a file, in its order. Raises 42710 when something is registered with another definition."""
-    return [Stage(given=given, action=action, what=describe(given.statement) + _besides(action, given.statement, jobs))
-            for given in script for action in [_action(given, snapshot, jobs)]]
+    return [_stage(given, snapshot, jobs) for given in script]
+
+
+def _stage(given: Given, snapshot: Snapshot, jobs: Sequence[JobRecord]) -> Stage:
+    with in_statement(given.file, given.entry):
+        action = _action(given, snapshot, jobs)
+    return Stage(given=given, action=action, what=describe(given.statement) + _besides(action, given.statement, jobs))
 
 
 def _besides(action: Action, statement: ast.Deploying, jobs: Sequence[JobRecord]) -> str:

@@ -20,6 +20,7 @@ from flinkms_sql.jobs.evaluate import evaluate
 from flinkms_sql.jobs.learn import learn
 from flinkms_sql.jobs.score import score
 from flinkms_sql.jobs.train import abandon, train
+from flinkms_sql.query.rewrite.edits import Edit, written_at
 
 logger = logging.getLogger(__name__)
 
@@ -171,10 +172,19 @@ def _record(job: JobRecord, end: _End, context: JobContext) -> None:
     if job.kind == "train" and end.state != "finished":
         abandon(job, context, end.error)
     result = end.result
-    if end.error is not None and end.error.position is not None and job.query in job.statement:
-        result = {"position": job.statement.index(job.query) + end.error.position}
+    if end.error is not None and end.error.position is not None:
+        result = written_place(job, end.error.position)
     context.store.finish_job(job.id, end.state, result=result, error=end.error and _with_hint(end.error),
                              sqlstate=end.error and end.error.sqlstate)
+
+
+def written_place(job: JobRecord, position: int) -> Mapping[str, Any]:
+    """A place in a job's query as one in the statement that asked for the job, or in the query that it stands for."""
+    edits = [Edit(*call["edit"]) for call in job.options.get("calls", ()) if "edit" in call]
+    if edits:
+        return {"position": written_at(edits, position)}
+    start = job.statement.find(job.query)
+    return {"position": start + position} if start >= 0 else {"position": position, "query": job.query}
 
 
 def _with_hint(error: FlinkmsError) -> str:

@@ -19,8 +19,10 @@ NoticeSeverity = Literal["WARNING", "NOTICE", "INFO", "LOG", "DEBUG"]
 def error_response(error: FlinkmsError, severity: Severity = "ERROR") -> ErrorResponse:
     """The message that reports an error; FATAL says that the connection ends."""
     fields = _fields(severity, error.sqlstate, error.message, error.detail, error.hint)
-    if error.position is not None:
+    if error.position is not None and error.query is None:
         fields["P"] = str(error.position)
+    elif error.position is not None:
+        fields |= {"p": str(error.position), "q": error.query}
     return ErrorResponse(fields=fields)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from flinkms_sql.query.cursor import Cursor
 from flinkms_sql.query.lexer import Kind, Token, name_value, tokenize
-from flinkms_sql.query.rewrite.edits import Edit, apply_edits
+from flinkms_sql.query.rewrite.edits import Edit, apply_edits, written_at
 from flinkms_sql.query.statements.statement import Column
 from flinkms_sql.query.statements.tables import parse_create_table
 from flinkms_sql.types import SqlType
@@ -61,18 +61,6 @@ class FlinkText:
     def written_at(self, position: int) -> int:
         """The 1-based place in what was written of a place in ``text``; within a replacement, that of its beginning."""
         return written_at(self.edits, position)
-
-
-def written_at(edits: Sequence[Edit], position: int) -> int:
-    """The 1-based place in a text of a place in what these edits, in order, make of it."""
-    shift = 0
-    for edit in edits:
-        if position - 1 < edit.start + shift:
-            break
-        if position - 1 < edit.start + shift + len(edit.replacement):
-            return edit.start + 1
-        shift += len(edit.replacement) - (edit.end - edit.start)
-    return position - shift
 
 
 def definition_for_flink(definition: str) -> str:

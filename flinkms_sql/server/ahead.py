@@ -51,6 +51,6 @@ def _plan(wanted: Wanted, catalog: CatalogView) -> Plan | FlinkmsError:
 
 def moved(error: FlinkmsError, offset: int) -> FlinkmsError:
     """The error of a statement that starts at this offset of the text the client wrote."""
-    if error.position is None or not offset:
+    if error.position is None or error.query is not None or not offset:
         return error
     return FlinkmsError(error.sqlstate, error.message, detail=error.detail, hint=error.hint, position=error.position + offset)

@@ -33,6 +33,7 @@ from flinkms_sql.modellog.writer import PartitionWriter
 from flinkms_sql.places import Places
 from flinkms_sql.query.analyze import analyze
 from flinkms_sql.query.plan import DeployPlan
+from flinkms_sql.query.script import read_script
 from flinkms_sql.query.signatures import catalog_of
 from tests.simulation.baton import EPOCH_S, Baton, Clock, Locks
 from tests.simulation.flink import SimCluster, SimFlink, SimJob
@@ -210,7 +211,8 @@ class LearningWorld:
         plan = analyze(text, catalog_of(self.store.snapshot()))
         assert isinstance(plan, DeployPlan), plan
         if how == "apply":
-            given = Given(line=1, text=text, statement=plan.statement)
+            entry, = read_script(text, {})
+            given = Given(file="the file", entry=entry, statement=plan.statement)
             events = self._deployer.apply(stages([given], self.store.snapshot(), self.store.jobs())[0])
         else:
             events = self._deployer.execute(plan.statement, text)

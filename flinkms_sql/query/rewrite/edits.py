@@ -6,7 +6,7 @@ intact, those included that no parser but PostgreSQL's own understands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 
@@ -32,3 +32,16 @@ def apply_edits(text: str, edits: Iterable[Edit], start: int = 0, end: int | Non
         pieces += [text[at : edit.start], edit.replacement]
         at = edit.end
     return "".join([*pieces, text[at:stop]])
+
+
+def written_at(edits: Sequence[Edit], position: int) -> int:
+    """The 1-based place in a text of a place in what these edits, in order, make of it; of one within a replacement, that
+    where the replaced begins."""
+    shift = 0
+    for edit in edits:
+        if position - 1 < edit.start + shift:
+            break
+        if position - 1 < edit.start + shift + len(edit.replacement):
+            return edit.start + 1
+        shift += len(edit.replacement) - (edit.end - edit.start)
+    return position - shift

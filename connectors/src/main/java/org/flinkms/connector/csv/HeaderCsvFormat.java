@@ -3,7 +3,7 @@ package org.flinkms.connector.csv;
 import org.apache.flink.connector.file.src.FileSourceSplit;
 import org.apache.flink.connector.file.src.impl.StreamFormatAdapter;
 import org.apache.flink.connector.file.src.reader.BulkFormat;
-import org.apache.flink.connector.file.src.reader.StreamFormat;
+import org.apache.flink.connector.file.src.reader.SimpleStreamFormat;
 import org.apache.flink.connector.file.table.format.BulkDecodingFormat;
 import org.apache.flink.table.connector.ChangelogMode;
 import org.apache.flink.table.connector.format.ProjectableDecodingFormat;
@@ -34,11 +34,11 @@ final class HeaderCsvFormat
 
     /** What an adapter reads a whole file with; it keeps that to itself. */
     @SuppressWarnings("unchecked")
-    private static StreamFormat<RowData> streamFormat(BulkFormat<RowData, FileSourceSplit> adapter) {
+    private static SimpleStreamFormat<RowData> streamFormat(BulkFormat<RowData, FileSourceSplit> adapter) {
         try {
             Field field = StreamFormatAdapter.class.getDeclaredField("streamFormat");
             field.setAccessible(true);
-            return (StreamFormat<RowData>) field.get(adapter);
+            return (SimpleStreamFormat<RowData>) field.get(adapter);
         } catch (ReflectiveOperationException | ClassCastException error) {
             throw new IllegalStateException("this Flink reads CSV files otherwise than 2.3 does", error);
         }

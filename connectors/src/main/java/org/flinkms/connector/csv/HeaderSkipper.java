@@ -12,9 +12,9 @@ import java.io.IOException;
 final class HeaderSkipper<T> extends SimpleStreamFormat<T> {
     private static final long serialVersionUID = 1L;
 
-    private final StreamFormat<T> wrapped;
+    private final SimpleStreamFormat<T> wrapped;
 
-    HeaderSkipper(StreamFormat<T> wrapped) {
+    HeaderSkipper(SimpleStreamFormat<T> wrapped) {
         this.wrapped = wrapped;
     }
 
@@ -24,8 +24,7 @@ final class HeaderSkipper<T> extends SimpleStreamFormat<T> {
         for (int read = stream.read(); read >= 0 && (quoted || read != '\n'); read = stream.read()) {
             quoted ^= read == '"';
         }
-        // It is not told the length of what is left: whole files are read to their end.
-        return wrapped.createReader(config, stream, Long.MAX_VALUE, Long.MAX_VALUE);
+        return wrapped.createReader(config, stream);
     }
 
     @Override
