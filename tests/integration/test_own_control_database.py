@@ -23,7 +23,7 @@ from flinkms_sql.runtime import parts, postgres
 from flinkms_sql.runtime.flink import free_ports
 from flinkms_sql.settings import Settings
 from tests.certificate import make_pair
-from tests.running import running, running_postgres
+from tests.running import running, running_postgres, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -53,9 +53,17 @@ class Server:
     def admit(self, rules: str) -> None:
         """Who may come in from now on."""
         (self._data_dir / "postgres" / "data" / "pg_hba.conf").write_text(rules)
+        loaded = "SELECT pg_conf_load_time()"
         with self.superuser() as superuser:
+            before = superuser.execute(loaded).fetchone()
             superuser.execute("SELECT pg_reload_conf()")
-            superuser.execute("SELECT pg_sleep(0.3)")
+
+        def is_reloaded() -> bool:
+            # A new backend has what the server has read.
+            with self.superuser() as later:
+                return later.execute(loaded).fetchone() > before
+
+        wait_for(is_reloaded)
 
     def dsn(self, user: str, password: str) -> str:
         return f"host={postgres.socket_dir(self._data_dir)} port=5432 user={user} password={password} dbname={DATABASE}"
