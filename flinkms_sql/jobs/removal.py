@@ -7,14 +7,12 @@ so that nobody sees half of it and a crash between the two steps is finished by 
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.modellog.files import io_error
+from flinkms_sql.modellog.files import delete_directory
 
 
 def remove_directory(path: Path, root: Path, *, depth: int, needed: Iterable[Path] = ()) -> bool:
@@ -24,17 +22,8 @@ def remove_directory(path: Path, root: Path, *, depth: int, needed: Iterable[Pat
     Raises FlinkmsError 42501 when it is not a directory of ours to delete, 58030.
     """
     _check(path, root, depth, needed)
-    hidden = path.with_name(f".{path.name}")
-    try:
-        was_there = path.exists() or hidden.exists()
-        if hidden.exists():
-            shutil.rmtree(hidden)
-        if path.exists():
-            os.rename(path, hidden)
-            shutil.rmtree(hidden)
-        _prune(path.parent, root)
-    except OSError as error:
-        raise io_error(error, path, "delete") from error
+    was_there = delete_directory(path, path.with_name(f".{path.name}"))
+    _prune(path.parent, root)
     return was_there
 
 

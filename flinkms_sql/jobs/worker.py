@@ -19,21 +19,10 @@ from pyflink.table.udf import AggregateFunction, FunctionContext, ScalarFunction
 
 from flinkms_sql.jobs.datatypes import data_type
 from flinkms_sql.jobs.measuring import evaluate_blocks
-from flinkms_sql.modellog.replica import VersionReplica
+from flinkms_sql.modellog.loading import open_version
 from flinkms_sql.types import SqlType
-from udfs.algorithms import configure
 from udfs.answers import answered
 from udfs.block import Column, encode_block, encode_bundle
-from udfs.model import Model
-
-
-def open_version(path: str) -> tuple[Model, VersionReplica]:
-    """The configured model of a version's directory, and a replica that has read its log to the end."""
-    replica = VersionReplica(Path(path))
-    while replica.poll():
-        pass
-    version = replica.version
-    return configure(version.algorithm, version.options, version.input_types), replica
 
 
 def to_column(series: pd.Series, sql_type: SqlType) -> Column:
@@ -80,8 +69,8 @@ class _ServedFunction(ScalarFunction):
         self.path = path
 
     def open(self, function_context: FunctionContext) -> None:
-        self.model, self.replica = open_version(self.path)
-        self.types = [SqlType[name] for name in self.replica.version.input_types]
+        opened = open_version(Path(self.path))
+        self.model, self.replica, self.types = opened.model, opened.replica, opened.inputs
 
     def close(self) -> None:
         self.replica.close()
@@ -147,7 +136,8 @@ class Evaluate(AggregateFunction):
         self.output = output
 
     def open(self, function_context: FunctionContext) -> None:
-        self.model, self.replica = open_version(self.path)
+        opened = open_version(Path(self.path))
+        self.model, self.replica = opened.model, opened.replica
 
     def close(self) -> None:
         self.replica.close()

@@ -91,14 +91,18 @@ def write_json(path: Path, value: dict, fsync: Fsync = os.fsync) -> None:
         raise io_error(error, path, "write") from error
 
 
-def delete_directory(path: Path, hidden: Path) -> None:
-    """Hide a directory under the name ``hidden``, then delete it: nobody sees half of it, and what a crash left hidden
-    goes with the next one of that name. Raises FlinkmsError 58030.
+def delete_directory(path: Path, hidden: Path) -> bool:
+    """Hide a directory under the name ``hidden``, then delete it; whether any of the two was there.
+
+    Nobody sees half of it, and what a crash left hidden goes with the next one of that name. Raises FlinkmsError 58030.
     """
     try:
-        if hidden.exists():
+        was_hidden, was_there = hidden.exists(), path.exists()
+        if was_hidden:
             shutil.rmtree(hidden)
-        os.rename(path, hidden)
-        shutil.rmtree(hidden)
+        if was_there:
+            os.rename(path, hidden)
+            shutil.rmtree(hidden)
     except OSError as error:
         raise io_error(error, path, "delete") from error
+    return was_hidden or was_there

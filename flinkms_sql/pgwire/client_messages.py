@@ -34,7 +34,7 @@ from flinkms_sql.pgwire.messages import (
     Target,
     Terminate,
 )
-from flinkms_sql.pgwire.wire import Body, MalformedMessage, ProtocolError, cstring, framed
+from flinkms_sql.pgwire.wire import Body, MalformedMessage, ProtocolError, counted, counted_values, cstring, framed
 
 # PostgreSQL src/include/libpq/pqcomm.h
 _CANCEL_CODE = 1234 << 16 | 5678
@@ -155,10 +155,11 @@ def encode(message: ClientMessage) -> bytes:
         case Query():
             return framed(b"Q", cstring(message.text))
         case Parse():
-            oids = struct.pack(f">H{len(message.oids)}I", len(message.oids), *message.oids)
-            return framed(b"P", cstring(message.statement) + cstring(message.text) + oids)
+            return framed(b"P", cstring(message.statement) + cstring(message.text) + counted("I", message.oids))
         case Bind():
-            return _encode_bind(message)
+            names = cstring(message.portal) + cstring(message.statement)
+            formats, results = counted("h", message.formats), counted("h", message.result_formats)
+            return framed(b"B", names + formats + counted_values(message.values) + results)
         case Describe():
             return framed(b"D", _TARGET_BYTES[message.target] + cstring(message.name))
         case Execute():
@@ -182,15 +183,3 @@ def encode(message: ClientMessage) -> bytes:
         case _:
             assert_never(message)
 
-
-def _encode_bind(message: Bind) -> bytes:
-    parts = [cstring(message.portal), cstring(message.statement), _encode_formats(message.formats)]
-    parts.append(struct.pack(">H", len(message.values)))
-    for value in message.values:
-        parts.append(b"\xff\xff\xff\xff" if value is None else struct.pack(">i", len(value)) + value)
-    parts.append(_encode_formats(message.result_formats))
-    return framed(b"B", b"".join(parts))
-
-
-def _encode_formats(formats: tuple[int, ...]) -> bytes:
-    return struct.pack(f">H{len(formats)}h", len(formats), *formats)

@@ -43,7 +43,7 @@ from flinkms_sql.pgwire.messages import (
     ServerMessage,
     TransactionStatus,
 )
-from flinkms_sql.pgwire.wire import Body, ProtocolError, cstring, framed
+from flinkms_sql.pgwire.wire import Body, ProtocolError, counted, counted_values, cstring, framed, value
 
 _RareMessage = (
     AuthenticationOk
@@ -191,13 +191,13 @@ def encode(message: ServerMessage) -> bytes:
         case CommandComplete():
             return framed(b"C", cstring(message.tag))
         case DataRow():
-            return framed(b"D", encode_values(message.values))
+            return framed(b"D", counted_values(message.values))
         case RowDescription():
             return framed(
                 b"T", struct.pack(">H", len(message.fields)) + b"".join(_encode_field(f) for f in message.fields)
             )
         case ParameterDescription():
-            return framed(b"t", struct.pack(f">H{len(message.oids)}I", len(message.oids), *message.oids))
+            return framed(b"t", counted("I", message.oids))
         case ErrorResponse():
             return framed(b"E", _encode_report(message.fields))
         case NoticeResponse():
@@ -231,21 +231,12 @@ def _encode_rare(message: _RareMessage) -> bytes:
             head = struct.pack(">i", message.process_id)
             return framed(b"A", head + cstring(message.channel) + cstring(message.payload))
         case CopyResponse():
-            formats = message.column_formats
-            body = struct.pack(f">BH{len(formats)}h", message.format, len(formats), *formats)
+            body = struct.pack(">B", message.format) + counted("h", message.column_formats)
             return framed(_COPY_BYTES[message.direction], body)
         case FunctionCallResponse():
-            return framed(b"V", encode_values((message.value,))[2:])
+            return framed(b"V", value(message.value))
         case _:
             assert_never(message)
-
-
-def encode_values(values: tuple[bytes | None, ...]) -> bytes:
-    """The body of a DataRow."""
-    parts = [struct.pack(">H", len(values))]
-    for value in values:
-        parts.append(b"\xff\xff\xff\xff" if value is None else struct.pack(">i", len(value)) + value)
-    return b"".join(parts)
 
 
 def _encode_field(field: Field) -> bytes:

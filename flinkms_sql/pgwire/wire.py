@@ -1,4 +1,4 @@
-"""Reading the fields of one message body, and the two errors of a protocol: whose fault was it?
+"""Reading and writing the fields of one message body, and the two errors of a protocol: whose fault was it?
 
 Must not know which messages there are. Every read is checked: a body that is too short, has no terminator or has
 bytes left over is the peer's fault and never an IndexError.
@@ -7,6 +7,7 @@ bytes left over is the peer's fault and never an IndexError.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
@@ -118,3 +119,18 @@ def cstring(text: str) -> bytes:
 def framed(kind: bytes, body: bytes) -> bytes:
     """A whole message: kind, length (of itself and the body), body."""
     return kind + _I32.pack(len(body) + 4) + body
+
+
+def counted(layout: str, numbers: Sequence[int]) -> bytes:
+    """How many there are, then the numbers, each of a struct ``layout``."""
+    return struct.pack(f">H{len(numbers)}{layout}", len(numbers), *numbers)
+
+
+def counted_values(values: Sequence[bytes | None]) -> bytes:
+    """How many there are, then the values, as ``value`` writes each."""
+    return struct.pack(">H", len(values)) + b"".join(map(value, values))
+
+
+def value(data: bytes | None) -> bytes:
+    """Its length, then a value; NULL has the length -1."""
+    return b"\xff\xff\xff\xff" if data is None else struct.pack(">i", len(data)) + data
