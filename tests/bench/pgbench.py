@@ -26,8 +26,9 @@ LOGGED_SHARE_AT = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run: transactions a second without connecting, latencies in microseconds, transactions that failed."""
+    """One run: transactions, and those a second without connecting; latencies in microseconds; transactions that failed."""
 
+    done: int
     tps: float
     latencies_us: np.ndarray
     failed: int
@@ -57,10 +58,12 @@ def run(script: Path, *, port: int, user: str, database: str, clients: int, prot
         ]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         tps = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
+        count = re.search(r"^number of transactions actually processed: (\d+)", done.stdout, re.MULTILINE)
         failed = re.search(r"^number of failed transactions: (\d+)", done.stdout, re.MULTILINE)
-        if done.returncode != 0 or tps is None:
+        if done.returncode != 0 or tps is None or count is None:
             raise RuntimeError(f"pgbench failed ({done.returncode}): {done.stdout}{done.stderr}")
-        return Run(tps=float(tps[1]), latencies_us=read_latencies(Path(folder)), failed=int(failed[1]) if failed else 0)
+        return Run(done=int(count[1]), tps=float(tps[1]), latencies_us=read_latencies(Path(folder)),
+                   failed=int(failed[1]) if failed else 0)
 
 
 def read_latencies(folder: Path) -> np.ndarray:
