@@ -12,6 +12,9 @@ import pytest
 from tests.bench.__main__ import NAMES, main
 from tests.bench.train import SPARK_PYTHON
 
+ALONE = ("predict-against", "train")
+"""They run on no deployment, or measure how it starts."""
+
 pytestmark = pytest.mark.bench
 
 
@@ -20,8 +23,10 @@ pytestmark = pytest.mark.bench
                                                  reason="make bench BENCH=train installs Spark"))
     for name in NAMES
 ])  # fmt: skip
-def test_small(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([name, "--small"]) == 0
+def test_small(name: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> None:
+    running = None if name in ALONE else request.getfixturevalue("deployment")
+    capsys.readouterr()
+    assert main([name, "--small"], running) == 0
     found = json.loads(capsys.readouterr().out.rstrip("\n").split("\n")[-1])
     assert found["bench"] == name
     assert found["errors"] == 0

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench import report
+from tests.deployment import Deployment
 
 NAMES = ("predict", "predict-against", "recommend", "freshness", "learn", "score", "train")
 AGAINST = "predict-against"
@@ -24,8 +25,8 @@ BUSY_S = 3.0
 BUSY_CORES_MAX = 0.2
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark the arguments name."""
+def main(argv: Sequence[str] | None = None, running: Deployment | None = None) -> int:
+    """Run the benchmark the arguments name, on a deployment that runs already where one is given."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Run one benchmark beside its peers.")
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--small", action="store_true", help="seconds instead of minutes; figures mean nothing")
@@ -33,7 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--against", metavar="DIR", type=Path,
                         help=f"of predict: another tree of this project, as of a former commit; without it, {AGAINST} takes this one")
     arguments = parser.parse_args(argv)
-    name, options = arguments.name, {}
+    name: str = arguments.name
+    options: dict[str, object] = {}
+    if running is not None:
+        options["running"] = running
     if arguments.against is not None:
         if name not in ("predict", AGAINST):
             parser.error("--against is of predict")
@@ -44,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if busy > BUSY_CORES_MAX:
         print(f"{busy:.1f} cores are busy with something else: the figures will mean little", file=sys.stderr)
     found = importlib.import_module(f"tests.bench.{name.replace('-', '_')}").run(small=arguments.small, **options)
-    report.publish(found, command=f"make bench BENCH={name}{' DIR=…' if options else ''}", busy=busy,
+    report.publish(found, command=f"make bench BENCH={name}{' DIR=…' if arguments.against else ''}", busy=busy,
                    document=None if arguments.small or arguments.no_write else report.DOCUMENT)
     return 1 if found.errors else 0
 

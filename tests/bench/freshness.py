@@ -22,8 +22,9 @@ from typing_extensions import Self
 
 from tests.bench.factors import generate
 from tests.bench.report import Goal, Report, Table, hash_of, percentiles
+from tests.bench.stage import stage
 from tests.bench.statements import queries
-from tests.deployment import Deployment, deployed
+from tests.deployment import Deployment
 
 SEED = 3
 ASK_PAUSE_S = 0.0005
@@ -65,14 +66,14 @@ class Measured:
     background: dict
 
 
-def run(*, small: bool) -> Report:
+def run(*, small: bool, running: Deployment | None = None) -> Report:
     """Measure at every background rate, over one deployment."""
     scale = SMALL if small else Scale()
     pairs = np.random.default_rng(SEED).permutation(scale.users // 2)
     needed = scale.warm_up + len(scale.background_per_s) * scale.samples
     if needed > len(pairs):
         raise ValueError("every sample needs a user of its own")
-    with deployed() as deployment:
+    with stage(running) as deployment:
         generate(deployment, users=scale.users, items=scale.items, factors=scale.rank)
         deployment.execute(queries("ours")["create_stream"])
         deployment.execute(queries("ours")["learn"])

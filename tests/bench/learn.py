@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,9 @@ from flinkms_sql.modellog.stream import Stream, StreamWriter
 from tests.bench.factors import MODEL, generate
 from tests.bench.peer_flink import FORMS, Form, run_peer, write_factors
 from tests.bench.report import Goal, Report, Table, hash_of
+from tests.bench.stage import stage
 from tests.bench.statements import queries
-from tests.deployment import Deployment, deployed
+from tests.deployment import Deployment, start_job
 from udfs.block import Column
 from udfs.generate import BLOCK_ROWS, PlantedRatings
 
@@ -51,14 +53,14 @@ class Scale:
     events: int = 1_000_000
     warm_up: int = 100_000
     tried: int = 100_000
-    """Events over which the peer's forms are compared."""
+    """Events over which the peer's forms are compared; 0: they are only run, and the last one is taken."""
     few: int = 1000
     rounds: int = 2
     peer_warm_ups: int = 1
     """Jobs of the peer before each measured pair: a first one loads classes, which is not to count."""
 
 
-SMALL = Scale(users=500, items=500, rank=8, events=20_000, warm_up=1000, tried=2000, few=100, rounds=1, peer_warm_ups=0)
+SMALL = Scale(users=500, items=500, rank=8, events=20_000, warm_up=1000, tried=0, few=100, rounds=1, peer_warm_ups=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,23 +82,25 @@ class Peer:
     every_s: float
 
 
-def run(*, small: bool) -> Report:
+def run(*, small: bool, running: Deployment | None = None) -> Report:
     """Measure both on one cluster, one after the other, in every round."""
     scale = SMALL if small else Scale()
     planted = PlantedRatings(users=scale.users, items=scale.items, rank=8, seed=SEED, popularity=0.5)
     warm_up = planted.ratings(scale.warm_up)
     events = planted.ratings(scale.events, first_block=-(-scale.warm_up // BLOCK_ROWS))
-    rounds = [_round(scale, warm_up, events) for _ in range(scale.rounds)]
+    rounds = [_round(scale, warm_up, events, running) for _ in range(scale.rounds)]
     return report(scale, [learned for learned, _ in rounds], [peer for _, peer in rounds], hash_of(*events))
 
 
-def _round(scale: Scale, warm_up: tuple[np.ndarray, ...], events: tuple[np.ndarray, ...]) -> tuple[Learned, Peer]:
-    with deployed() as deployment, tempfile.TemporaryDirectory(prefix="flinkms-bench-") as folder:
+def _round(scale: Scale, warm_up: tuple[np.ndarray, ...], events: tuple[np.ndarray, ...],
+           running: Deployment | None) -> tuple[Learned, Peer]:
+    with stage(running) as deployment, tempfile.TemporaryDirectory(prefix="flinkms-bench-") as folder:
         factors = generate(deployment, users=scale.users, items=scale.items, factors=scale.rank)
         deployment.execute(queries("ours")["create_stream"])
-        deployment.execute(queries("ours")["learn"])
+        with deployment.connect() as connection:
+            job = start_job(connection, queries("ours")["learn"])
         learned = learn(deployment, warm_up, events)
-        deployment.execute(queries("ours")["stop_learning"])
+        deployment.execute(f"STOP JOB {job}")
         write_factors(factors, Path(folder))
         return learned, measure_peer(deployment, Path(folder), events, scale)
 
@@ -150,12 +154,18 @@ def measure_peer(deployment: Deployment, folder: Path, events: tuple[np.ndarray,
     for count, file in files.items():
         rows = zip(*(values[:count].tolist() for values in events), strict=True)
         file.write_text("".join(f"{user},{item},{rating!r}\n" for user, item, rating in rows))
-    tried, few = {}, [files[scale.few]] * (scale.peer_warm_ups + 1)
-    for form in FORMS:
-        *_, few_s, some_s = run_peer(deployment, "learn", form, folder, [*few, files[scale.tried]])
+
+    def seconds(form: Form, count: int, *, before: Sequence[Form] = ()) -> tuple[float, float]:
+        jobs = [*before, *[form] * (scale.peer_warm_ups + 1)]
+        *_, few_s, more_s = run_peer(deployment, "learn", folder, [*((one, files[scale.few]) for one in jobs), (form, files[count])])
+        return few_s, more_s
+
+    tried = {}
+    for form in FORMS if scale.tried else ():
+        few_s, some_s = seconds(form, scale.tried)
         tried[form] = (scale.tried - scale.few) / max(some_s - few_s, 1e-3)
-    form = max(FORMS, key=tried.__getitem__)
-    *_, few_s, every_s = run_peer(deployment, "learn", form, folder, [*few, files[scale.events]])
+    form = max(tried, key=tried.__getitem__, default=FORMS[-1])
+    few_s, every_s = seconds(form, scale.events, before=() if tried else [other for other in FORMS if other != form])
     return Peer(form=form, tried=tried, few_s=few_s, every_s=every_s)
 
 

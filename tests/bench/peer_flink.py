@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -43,16 +44,16 @@ WORKERS = {"_python_worker_execution_mode": "process"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What the process is to do: ``files`` are run one after the other, each as one job."""
+    """What the process is to do: ``jobs`` are run one after the other, each a form and a file."""
 
     kind: Literal["learn", "score"]
-    form: Form
     address: str
-    users: str
-    items: str
-    files: tuple[str, ...]
+    folder: str
+    """Where the factors are."""
+
+    jobs: tuple[tuple[Form, str], ...]
     output: str | None = None
-    """Directory for the scores; None: thrown away."""
+    """Directory for the scores, in one of its own for each form; None: thrown away."""
 
 
 def write_factors(factors: Factors, folder: Path) -> None:
@@ -65,12 +66,11 @@ def write_factors(factors: Factors, folder: Path) -> None:
                     file.write(json.dumps({f"{side}_id": key, "factors": vector}) + "\n")
 
 
-def run_peer(deployment: Deployment, kind: Literal["learn", "score"], form: Form, folder: Path, files: list[Path],
+def run_peer(deployment: Deployment, kind: Literal["learn", "score"], folder: Path, jobs: Sequence[tuple[Form, Path]],
              output: Path | None = None) -> list[float]:
-    """Seconds of one job per file, from its submission to its end. Raises CalledProcessError."""
-    task = Task(kind=kind, form=form, address=deployment.flink_address(), users=str(folder / f"users_{form}.json"),
-                items=str(folder / f"items_{form}.json"), files=tuple(map(str, files)),
-                output=None if output is None else str(output))
+    """Seconds of each job, from its submission to its end, all in one process. Raises CalledProcessError."""
+    task = Task(kind=kind, address=deployment.flink_address(), folder=str(folder),
+                jobs=tuple((form, str(file)) for form, file in jobs), output=None if output is None else str(output))
     environment = {**os.environ, **flink.client_environment(deployment.settings, jdk.find(os.environ)),
                    "PYTHONPATH": str(ROOT), **WORKERS}
     done = subprocess.run([sys.executable, "-m", "tests.bench.peer_flink"], input=json.dumps(asdict(task)), text=True,
@@ -124,13 +124,13 @@ def main() -> None:
     """Run the task on standard input."""
     task = Task(**json.load(sys.stdin))
     seconds = []
-    for file in task.files:
-        began, ended = _job(task, file)
+    for form, file in task.jobs:
+        began, ended = _job(task, form, file)
         seconds.append(ended - began)
     print(json.dumps(seconds))
 
 
-def _job(task: Task, file: str) -> tuple[float, float]:
+def _job(task: Task, form: Form, file: str) -> tuple[float, float]:
     from pyflink.common import Configuration
     from pyflink.table import DataTypes, EnvironmentSettings, TableEnvironment
     from pyflink.table.udf import udf
@@ -141,17 +141,19 @@ def _job(task: Task, file: str) -> tuple[float, float]:
     for name, value in {**OPTIONS, "rest.address": host, "rest.port": port, "execution.runtime-mode": mode}.items():
         configuration.set_string(name, value)
     table_env = TableEnvironment.create(EnvironmentSettings.new_instance().with_configuration(configuration).build())
-    vector = DataTypes.ARRAY(DataTypes.FLOAT()) if task.form == "array" else DataTypes.BYTES()
+    vector = DataTypes.ARRAY(DataTypes.FLOAT()) if form == "array" else DataTypes.BYTES()
     functions = {
         ("score", "array"): (score_arrays, DataTypes.DOUBLE()), ("score", "bytes"): (score_bytes, DataTypes.DOUBLE()),
         ("learn", "array"): (learn_arrays, vector), ("learn", "bytes"): (learn_bytes, vector),
     }  # fmt: skip
-    function, result = functions[task.kind, task.form]
+    function, result = functions[task.kind, form]
     table_env.create_temporary_function(task.kind, udf(function, result_type=result, func_type="pandas"))
     statements = queries("peer_flink")
-    sink = f"deltas_{task.form}" if task.kind == "learn" else "scores" if task.output is None else "scores_file"
-    for name, path in (("events" if task.kind == "learn" else "pairs", file), (f"users_{task.form}", task.users),
-                       (f"items_{task.form}", task.items), (sink, task.output or "")):
+    sink = f"deltas_{form}" if task.kind == "learn" else "scores" if task.output is None else "scores_file"
+    output = "" if task.output is None else str(Path(task.output, form))
+    for name, path in (("events" if task.kind == "learn" else "pairs", file),
+                       *((f"{side}_{form}", str(Path(task.folder, f"{side}_{form}.json"))) for side in ("users", "items")),
+                       (sink, output)):
         (statement,) = read_script(statements[name], {"PATH": path})
         table_env.execute_sql(statement.text)
     began = time.perf_counter()

@@ -20,9 +20,10 @@ from tests.bench import pgbench
 from tests.bench.factors import Factors, generate, random_pairs
 from tests.bench.peer_postgres import PeerPostgres, peer_postgres
 from tests.bench.report import Goal, Report, Table, hash_of, percentiles
+from tests.bench.stage import stage
 from tests.bench.statements import queries, script
 from tests.bench.wire_floor import wire_floor
-from tests.deployment import Deployment, deployed
+from tests.deployment import Deployment
 
 SEED = 1
 FORMS = ("vector", "unnest", "plpgsql", "inlined")
@@ -64,10 +65,10 @@ Case = tuple[str, int, str]
 Runs = dict[Case, list[pgbench.Run]]
 
 
-def run(*, small: bool) -> Report:
+def run(*, small: bool, running: Deployment | None = None) -> Report:
     """Measure all three."""
     scale = SMALL if small else Scale()
-    with deployed() as deployment, peer_postgres() as peer, wire_floor() as floor_port:
+    with stage(running) as deployment, peer_postgres() as peer, wire_floor() as floor_port:
         factors = generate(deployment, users=scale.users, items=scale.items, factors=scale.rank)
         peer.load_factors(factors.users, factors.items)
         answers = check(deployment, peer, factors)

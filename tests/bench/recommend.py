@@ -21,8 +21,9 @@ from flinkms_sql.modellog.version import read_version
 from tests.bench.factors import MODEL, Factors, generate
 from tests.bench.peer_postgres import PeerPostgres, peer_postgres
 from tests.bench.report import Goal, Report, Table, hash_of, percentiles
+from tests.bench.stage import stage
 from tests.bench.statements import queries
-from tests.deployment import Deployment, deployed
+from tests.deployment import Deployment
 from udfs.algorithms import configure
 
 SEED = 2
@@ -58,15 +59,15 @@ class Measured:
     answers: np.ndarray
 
 
-def run(*, small: bool) -> Report:
+def run(*, small: bool, running: Deployment | None = None) -> Report:
     """Measure all contenders at each number of items, each with a deployment and a PostgreSQL of its own."""
     scale = SMALL if small else Scale()
-    return report(scale, [measure(scale, items) for items in scale.items])
+    return report(scale, [measure(scale, items, running) for items in scale.items])
 
 
-def measure(scale: Scale, items: int) -> Measured:
+def measure(scale: Scale, items: int, running: Deployment | None) -> Measured:
     """All contenders over one number of items. Raises ValueError when two of them disagree."""
-    with deployed() as deployment, peer_postgres() as peer:
+    with stage(running) as deployment, peer_postgres() as peer:
         factors = generate(deployment, users=scale.users, items=items, factors=scale.rank)
         peer.load_factors(factors.users, factors.items)
         with closing(Contenders(deployment, peer, factors)) as contenders:

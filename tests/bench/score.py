@@ -19,8 +19,9 @@ import numpy as np
 from tests.bench.factors import Rows, generate, random_pairs
 from tests.bench.peer_flink import FORMS, Form, run_peer, write_factors
 from tests.bench.report import Goal, Report, Table, hash_of
+from tests.bench.stage import stage
 from tests.bench.statements import queries, script
-from tests.deployment import Deployment, deployed
+from tests.deployment import Deployment
 
 SEED = 5
 TOLERANCE = 1e-4
@@ -38,13 +39,13 @@ class Scale:
     few: int = 100
     checked: int = 10_000
     tried: int = 200_000
-    """Pairs over which the peer's forms are compared."""
+    """Pairs over which the peer's forms are compared; 0: they are not, and the last one is taken."""
     rounds: int = 2
     warm_ups: int = 1
     """Jobs of the peer before each measured pair: a first one loads classes, which is not to count."""
 
 
-SMALL = Scale(users=500, items=500, rank=8, pairs=20_000, checked=500, tried=1000, rounds=1, warm_ups=0)
+SMALL = Scale(users=500, items=500, rank=8, pairs=20_000, checked=500, tried=0, rounds=1, warm_ups=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +58,10 @@ class Seconds:
     peer_few: list[float]
 
 
-def run(*, small: bool) -> Report:
+def run(*, small: bool, running: Deployment | None = None) -> Report:
     """Check, choose the peer's form, then measure both in turns."""
     scale = SMALL if small else Scale()
-    with deployed() as deployment, tempfile.TemporaryDirectory(prefix="flinkms-bench-") as name:
+    with stage(running) as deployment, tempfile.TemporaryDirectory(prefix="flinkms-bench-") as name:
         folder = Path(name)
         # Flink's processes write here too.
         folder.chmod(0o777)
@@ -72,12 +73,12 @@ def run(*, small: bool) -> Report:
         deployment.command("apply", str(script("score_tables")), "--set", f"PAIRS={files[scale.pairs]}",
                            "--set", f"FEW_PAIRS={files[scale.few]}", "--set", f"CHECKED_PAIRS={files[scale.checked]}",
                            "--set", f"CHECKED_SCORES={folder / 'ours'}")
+        scores = check(deployment, folder, files[scale.checked], scale.checked)
         tried = {}
-        for each in FORMS:
+        for each in FORMS if scale.tried else ():
             few, some = peer_s(deployment, each, folder, [files[scale.few], files[scale.tried]], scale.warm_ups)
             tried[each] = _net(scale.tried - scale.few, some, few)
-        form = max(FORMS, key=tried.__getitem__)
-        scores = check(deployment, form, folder, files[scale.checked], scale.checked)
+        form = max(tried, key=tried.__getitem__, default=FORMS[-1])
         seconds = measure(deployment, form, folder, [files[scale.few], files[scale.pairs]], scale)
     return report(scale, seconds, form, tried, hash_of(scores))
 
@@ -89,13 +90,15 @@ def write_pairs(file: Path, pairs: Rows, count: int) -> Path:
     return file
 
 
-def check(deployment: Deployment, form: Form, folder: Path, pairs: Path, count: int) -> np.ndarray:
-    """float64[count, 3]: the scores ours wrote, in order of pairs; the peer's agree. Raises ValueError."""
+def check(deployment: Deployment, folder: Path, pairs: Path, count: int) -> np.ndarray:
+    """float64[count, 3]: the scores ours wrote, in order of pairs; the peer's agree, in every form. Raises ValueError."""
     deployment.execute(queries("ours")["score_checked"])
-    run_peer(deployment, "score", form, folder, [pairs], output=folder / "peer")
-    ours, peer = (read_scores(folder / name) for name in ("ours", "peer"))
-    if ours.shape != (count, 3) or not np.allclose(ours, peer, rtol=0, atol=TOLERANCE):
-        raise ValueError(f"{len(ours)} scores of ours and {len(peer)} of plain PyFlink do not agree")
+    run_peer(deployment, "score", folder, [(form, pairs) for form in FORMS], output=folder / "peer")
+    ours = read_scores(folder / "ours")
+    for form in FORMS:
+        peer = read_scores(folder / "peer" / form)
+        if ours.shape != (count, 3) or not np.allclose(ours, peer, rtol=0, atol=TOLERANCE):
+            raise ValueError(f"{len(ours)} scores of ours and {len(peer)} of plain PyFlink ({form}) do not agree")
     return ours
 
 
@@ -122,7 +125,7 @@ def measure(deployment: Deployment, form: Form, folder: Path, files: list[Path],
 def peer_s(deployment: Deployment, form: Form, folder: Path, files: list[Path], warm_ups: int) -> tuple[float, float]:
     """Seconds of the peer over few pairs and over more."""
     few, more = files
-    return tuple(run_peer(deployment, "score", form, folder, [few] * warm_ups + [few, more])[warm_ups:])
+    return tuple(run_peer(deployment, "score", folder, [(form, file) for file in [few] * warm_ups + [few, more]])[warm_ups:])
 
 
 def _statement_s(deployment: Deployment, name: str) -> float:

@@ -21,9 +21,6 @@ TESTS = build.HERE / "src/test/java/org/flinkms/connector"
 RUN_SECONDS_MAX = 400
 """Five jobs of about two seconds each; under load several times that."""
 
-QUICK = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-"""Most of the time of a JVM that lives for some seconds goes into compiling what it runs once."""
-
 
 def test_jobs_go_on_exactly_from_the_positions_of_a_checkpoint(tmp_path: Path) -> None:
     classes, scratch = tmp_path / "classes", tmp_path / "scratch"
@@ -33,7 +30,7 @@ def test_jobs_go_on_exactly_from_the_positions_of_a_checkpoint(tmp_path: Path) -
     warnings = build.compile_java(sources, classes, [build.build(), *flink])
     assert "warning:" not in warnings, warnings
     class_path = os.pathsep.join(map(str, [classes, build.build(), flink[0].parent / "*"]))
-    command = [build.find_jdk() / "bin/java", "-ea", "-Xmx1g", *QUICK, *OPENED, "-cp", class_path,
+    command = [build.find_jdk() / "bin/java", "-ea", "-Xmx1g", *OPENED, "-cp", class_path,
                "org.flinkms.connector.checkpoint.CheckpointTest", scratch]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=RUN_SECONDS_MAX)
     print(done.stdout)

@@ -68,7 +68,7 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def java(classes: str, *arguments: str) -> list[str]:
     """The lines that the program prints."""
-    command = [str(jdk.find(os.environ).home / "bin" / "java"), "-XX:TieredStopAtLevel=1", "-cp", classes, "Conversation", *arguments]
+    command = [str(jdk.find(os.environ).home / "bin" / "java"), "-cp", classes, "Conversation", *arguments]
     done = subprocess.run(command, text=True, capture_output=True, timeout=CONVERSATION_S_MAX, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     return done.stdout.splitlines()

@@ -22,9 +22,6 @@ INSERT INTO rating_events VALUES (%(user)s, %(item)s, %(rating)s, now())
 -- name: insert_rating_numbered
 INSERT INTO rating_events VALUES ($1, $2, $3, now())
 
--- name: stop_learning
-STOP JOB 1
-
 -- name: score
 INSERT INTO scores SELECT user_id, item_id, predict('rec', user_id, item_id) FROM pairs
 
