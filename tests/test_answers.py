@@ -138,7 +138,9 @@ def test_names_are_the_same_model_as_their_numbers_and_learn_alike(classes: int)
     model = configure("logistic", {}, ("DOUBLE",) * 6)
     views = [ArrayView(model, model.fit(make(500, 1, classes), ignore_progress)) for make in (scalars, named_scalars)]
     (*args, label), names = scalars(200, 2, classes), named_scalars(200, 2, classes)[-1]
-    views[1].apply(model.learn(views[1], args, texts(*names.values[:-1], "nobody")))
+    learned = model.learn(views[1], args, texts(*names.values[:-1], "nobody"))
+    assert learned.failures == {"label is none of the classes": 1}
+    views[1].apply(learned)
     views[0].apply(model.learn(views[0], [Column(arg.values[:-1]) for arg in args], Column(label.values[:-1])))
     numbers = [model.predict(view, args).values for view in views]
     assert np.array_equal(numbers[0], numbers[1] + 1.0), "an unknown name is left out of learning, like a row that is not there"

@@ -11,7 +11,7 @@ from udfs.block import Column
 from udfs.features import BAD_INDEX, UNPAIRED, WRONG_LENGTH
 from udfs.generate import random_weights, weight_constants
 from udfs.model import ArgumentError, Fitted
-from udfs.observations import not_finite_input
+from udfs.observations import UNKNOWN_CLASS, not_finite_input
 from udfs.views import ArrayView
 from udfs.weights import CLASS_SHIFT, RANGE
 
@@ -142,7 +142,8 @@ def test_labels_that_are_no_classes_are_refused():
     with pytest.raises(ArgumentError, match="1200 distinct values"):
         fit(case, [*inputs, Column(np.arange(1200.0))])
     view = fresh_view(case)
-    assert case.model().learn(view, inputs, Column(np.full(1200, 17.0))) == []
+    learned = case.model().learn(view, inputs, Column(np.full(1200, 17.0)))
+    assert learned == [] and learned.failures == {UNKNOWN_CLASS: 1200}
 
 
 def test_standardising_is_folded_back_into_the_weights():

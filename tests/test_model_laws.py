@@ -160,7 +160,22 @@ def test_learning_leaves_bad_rows_out(case: Case):
     bad = label.values.copy()
     bad[::2] = np.nan
     expected = model.learn(view, rows(args, slice(1, None, 2)), rows([label], slice(1, None, 2))[0])
-    _assert_same_pushes(model.learn(view, args, Column(bad)), expected)
+    learned = model.learn(view, args, Column(bad))
+    _assert_same_pushes(learned, expected)
+    assert sum(learned.failures.values()) == 15 and not expected.failures
+
+
+@every_case
+def test_what_learning_leaves_out_is_counted_but_for_rows_of_nulls(case: Case):
+    model, view = case.model(), fresh_view(case)
+    *args, label = case.columns(6, 7)
+    null = np.array([True, True, False, False, False, False])
+    only = np.array([True, False, True, False, False, False])
+    given = [Column(one.values, ~null, one.offsets) for one in args]
+    assert model.learn(view, given, Column(label.values, ~only)).failures == {"input 1 is null": 1, "label is null": 1}
+    assert model.learn(view, args, label).failures == {}
+    none = [Column(one.values, np.zeros(6, bool), one.offsets) for one in (*args, label)]
+    assert model.learn(view, none[:-1], none[-1]).failures == {}
 
 
 @every_case

@@ -29,10 +29,20 @@ from udfs.model import (
     OptionError,
     Progress,
     Push,
+    Pushes,
     TableSpec,
     TableView,
 )
-from udfs.observations import check_usable, factorize, key_values, label_values, moments, present, usable_rows
+from udfs.observations import (
+    check_usable,
+    empty_rows,
+    factorize,
+    key_values,
+    label_values,
+    moments,
+    present,
+    usable_rows,
+)
 from udfs.options import parse_options
 from udfs.ranking import top_places
 
@@ -198,7 +208,7 @@ class Als:
                 raise _unknown(noun, keys.values[int(np.argmax(named))])
         return ~new if valid is None else valid & ~new
 
-    def learn(self, view: ModelView, args: Sequence[Column], label: Column) -> list[Push]:
+    def learn(self, view: ModelView, args: Sequence[Column], label: Column) -> Pushes:
         """One step of gradient descent on the squared error, over both rows of each observation at once.
 
         An error is held within the width of the training labels' range. A key's summed step is damped by its summed
@@ -207,7 +217,8 @@ class Als:
         """
         columns = _exactly(args, 2)
         values = label_values(label)
-        usable, _ = usable_rows(columns, label, values)
+        usable, failures = usable_rows(columns, label, values)
+        failures.forget(empty_rows(columns, label))
         constants = view.constants
         keys = [key_values(columns[side], self.kinds[side], side)[usable] for side in (0, 1)]
         user_rows, item_rows = (
@@ -219,10 +230,10 @@ class Als:
         with np.errstate(over="ignore", invalid="ignore"):
             error = (values[usable] - score_rows(user_rows, item_rows, constants)) / scale
         error = np.clip(error, -reach, reach)
-        return [
+        return Pushes([
             self._push(side, keys[side], own, other, error)
             for side, (own, other) in enumerate(((user_rows, item_rows), (item_rows, user_rows)))
-        ]
+        ], failures)  # fmt: skip
 
     def _push(self, side: int, keys: np.ndarray, own: np.ndarray, other: np.ndarray, error: np.ndarray) -> Push:
         """Deltas of one side: ``own`` rows (float32[n, width]) observed with ``other`` ones and an ``error`` each."""

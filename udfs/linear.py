@@ -41,11 +41,14 @@ from udfs.model import (
     OptionError,
     Progress,
     Push,
+    Pushes,
     TableSpec,
 )
 from udfs.observations import (
+    UNKNOWN_CLASS,
     Failures,
     check_usable,
+    empty_rows,
     exclude,
     label_values,
     moments,
@@ -231,20 +234,21 @@ class Linear:
             return highest
         return 1.0 / np.exp(scores - highest[:, None]).sum(axis=1)
 
-    def learn(self, view: ModelView, args: Sequence[Column], label: Column) -> list[Push]:
+    def learn(self, view: ModelView, args: Sequence[Column], label: Column) -> Pushes:
         """One step of gradient descent in standardised features; steps are damped and clipped, see udfs/deltas.py."""
         inputs, constants = self._inputs(args), view.constants
         labels, values = constants["labels"], known_numbers(label, view.classes)
         kept, failures = usable_rows(inputs, label, values)
         if len(labels):
-            exclude(kept, np.isin(values, labels), "label is of no class", failures)
+            exclude(kept, np.isin(values, labels), UNKNOWN_CLASS, failures)
+        failures.forget(empty_rows(inputs, label))
         features = read_features(self.shape, inputs, _width(constants), kept, failures)
         with np.errstate(over="ignore", invalid="ignore"):
             scores = self._scores(view, features)
             good = np.isfinite(scores).all(axis=1)
             features, scores, values = features.take(good), scores[good], values[kept][good]
             if len(values) == 0:
-                return []
+                return Pushes(failures=failures)
             label_center, label_scale = float(constants["label_center"][0]), float(constants["label_scale"][0])
             targets = _targets(values, labels) if len(labels) else (values[:, None] - label_center) / label_scale
             scores = scores if len(labels) else (scores - label_center) / label_scale
@@ -252,7 +256,7 @@ class Linear:
             keys, counts, deltas = self._deltas(features, slopes, constants, label_scale)
             deltas = deltas.astype(np.float32)
         usable = np.isfinite(deltas).all(axis=1)
-        return [Push(table="weights", keys=keys[usable], counts=counts[usable], deltas=deltas[usable])]
+        return Pushes([Push(table="weights", keys=keys[usable], counts=counts[usable], deltas=deltas[usable])], failures)
 
     def _deltas(
         self, features: Features, slopes: np.ndarray, constants: Mapping[str, np.ndarray], label_scale: float

@@ -6,7 +6,7 @@ batch of one, and a batch gives the same bits as its rows one by one (a law in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -151,6 +151,14 @@ class Push:
     deltas: np.ndarray
 
 
+class Pushes(list[Push]):
+    """What some observations add to a model's tables; ``failures``: reason -> how many of them were left out for it."""
+
+    def __init__(self, pushes: Iterable[Push] = (), failures: Mapping[str, int] | None = None) -> None:
+        super().__init__(pushes)
+        self.failures = dict(failures or {})
+
+
 class Model(Protocol):
     """One configured model. Instances are immutable; all state is in the tables."""
 
@@ -195,8 +203,9 @@ class Model(Protocol):
     def measured(self, view: ModelView) -> Model:
         """The model whose predictions its metrics are of: itself, or one that answers what a label can be compared with."""
 
-    def learn(self, view: ModelView, args: Sequence[Column], label: Column) -> list[Push]:
-        """Deltas that one step of stochastic gradient descent adds for these observations; bad rows are left out."""
+    def learn(self, view: ModelView, args: Sequence[Column], label: Column) -> Pushes:
+        """Deltas that one step of stochastic gradient descent adds for these observations; bad rows are left out, and
+        counted unless all in them is NULL."""
 
 
 class Pointwise(Model, Protocol):

@@ -14,6 +14,7 @@ from udfs.model import ArgumentError, DivergedError, NoneUsableError
 
 NULL_LABEL = "label is null"
 NOT_FINITE_LABEL = "label is not finite"
+UNKNOWN_CLASS = "label is none of the classes"
 
 
 class Failures(dict[str, int]):
@@ -29,6 +30,22 @@ class Failures(dict[str, int]):
         if count:
             self[reason] = self.get(reason, 0) + count
             self.first[reason] = min(self.first.get(reason, len(rows)), int(np.argmax(rows)))
+
+
+    def forget(self, rows: int) -> None:
+        """Take so many rows out of what was counted first: those in which all is NULL were."""
+        first = next(iter(self), "")
+        if rows and self[first] > rows:
+            self[first] -= rows
+        elif rows:
+            del self[first]
+
+
+def empty_rows(columns: Sequence[Column], label: Column) -> int:
+    """How many rows hold nothing but NULLs. One of them begins each job that learns, to wake its workers."""
+    if any(column.valid is None for column in (*columns, label)):
+        return 0
+    return int(np.count_nonzero(~np.any([column.valid for column in (*columns, label)], axis=0)))
 
 
 def null_input(number: int) -> str:

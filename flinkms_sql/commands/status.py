@@ -8,7 +8,7 @@ from contextlib import closing
 
 from flinkms_sql.app import control_dsn
 from flinkms_sql.catalog.postgres import PostgresStore
-from flinkms_sql.catalog.trouble import troubled
+from flinkms_sql.catalog.trouble import left_out, troubled
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.runtime import sizes, status
 from flinkms_sql.settings import Settings
@@ -36,11 +36,13 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _troubled(settings: Settings) -> list[status.TroubledJob]:
-    """Jobs that do not get on; none when the registry does not answer, which the parts show."""
+    """Jobs that do not get on, or leave observations out; none when the registry does not answer, which the parts show."""
     try:
         with closing(PostgresStore(control_dsn(settings))) as store:
+            jobs = store.jobs()
+            told = [(job, job.error or "") for job in troubled(jobs)]
+            told += [(job, text) for job in jobs if (text := left_out(job))]
             return [status.TroubledJob(job=job.id, what=f"{job.kind} {job.model or ''}".strip(), state=job.state,
-                                       attempts=job.attempts, error=job.error or "")
-                    for job in troubled(store.jobs())]
+                                       attempts=job.attempts, error=text) for job, text in told]
     except FlinkmsError:
         return []

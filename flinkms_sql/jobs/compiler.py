@@ -48,7 +48,7 @@ class Compiler:
         """See Flink."""
         with self._compiling:
             workspace = self._workspace(wanted, standing=True)
-            workspace.create_function("learn", learn_function(wanted.version, wanted.columns[-1][1]))
+            workspace.create_function("learn", learn_function(wanted.version, wanted.columns[-1][1], wanted.job))
             observations = workspace.queried(wanted.query, [name for name, _ in wanted.columns])
             observations = workspace.with_wake_row(workspace.typed(observations, wanted.columns))
             workspace.create_view("deltas", workspace.applied("learn", observations, "bundle"))

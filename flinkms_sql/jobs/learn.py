@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import ENDED, JobRecord
+from flinkms_sql.catalog.records import ENDED, JobRecord, VersionRecord
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.checkpoints import was_stopped
 from flinkms_sql.jobs.context import POLL_S, JobCanceled, JobContext, JobFailed, JobLost, RunnerStopping
 from flinkms_sql.jobs.learner import halt, halt_all, halt_others, take_up_live
+from flinkms_sql.jobs.leftout import LEFT_OUT, counted
 from flinkms_sql.jobs.standing import Standing
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ def _learn(job: JobRecord, context: JobContext) -> dict | None:
         if (job.flink_job_id, job.version) != (flink_job_id, live.version):
             standing.started(flink_job_id, live.version)
         try:
-            context.follow(job, flink_job_id, _Watch(standing, job, live.version, flink_job_id, context),
+            context.follow(job, flink_job_id, _Watch(standing, job, live, flink_job_id, context),
                            lambda flink_job_id: halt(flink_job_id, context))
             if not was_stopped(context.checkpoints, flink_job_id):
                 return {"version": live.version}
@@ -98,9 +99,11 @@ def _wait_for_former(job: JobRecord, context: JobContext) -> None:
 class _Watch:
     """What a look at the running job does: its row shows the state, and a promotion elsewhere moves the learning."""
 
-    def __init__(self, standing: Standing, job: JobRecord, version: int, flink_job_id: str, context: JobContext) -> None:
-        self._standing, self._job, self._version, self._flink_job_id = standing, job, version, flink_job_id
+    def __init__(self, standing: Standing, job: JobRecord, live: VersionRecord, flink_job_id: str, context: JobContext) -> None:
+        self._standing, self._job, self._version, self._flink_job_id = standing, job, live.version, flink_job_id
         self._context = context
+        self._directory = context.places.version(live.path)
+        self._left_out = (job.progress or {}).get(LEFT_OUT, {})
         self._look_at = 0.0
         self._alone_at: int | None = None
         """Generation of the registry as of which nothing else learns on behalf of the job."""
@@ -111,6 +114,9 @@ class _Watch:
         if now < self._look_at:
             return
         self._look_at = now + LIVE_INTERVAL_S
+        if (left_out := counted(self._directory, self._job.id)) != self._left_out:
+            self._left_out = left_out
+            self._context.store.update_job(self._job.id, progress={"phase": "learning", LEFT_OUT: left_out})
         snapshot = self._context.store.snapshot()
         if snapshot.by_alias(self._job.model or "").version != self._version:
             raise _VersionMoved

@@ -34,6 +34,7 @@ from flinkms_sql.jobs.checkpoints import newest_checkpoint, was_stopped
 from flinkms_sql.jobs.cluster import ENDED_STATES
 from flinkms_sql.jobs.context import JobContext, input_types, new_flink_job_id, output_type, signature
 from flinkms_sql.jobs.labels import served_label
+from flinkms_sql.jobs.leftout import gather
 from flinkms_sql.jobs.readers import learning_group
 from flinkms_sql.jobs.submissions import CheckpointPositions, LearnerSubmission
 from flinkms_sql.modellog.segments import read_committed
@@ -276,10 +277,11 @@ def _submit(standing: JobRecord, version: VersionRecord, learner: Learner, table
                 "scan.group": scan_group(version)}
 
     wanted = LearnerSubmission(
-        name=f"learn {version.model}@{version.version} (job {standing.id})", flink_job_id=learner.flink_job_id,
+        job=standing.id, name=f"learn {version.model}@{version.version} (job {standing.id})", flink_job_id=learner.flink_job_id,
         tables=context.declared(tables.values(), reading), query=standing.query, parallelism=_parallelism(standing),
-        restore=restorable(context.checkpoints, start.restore), columns=list(zip(names, (*types, label), strict=True)), version=str(taught),
-        logs=start.logs,
+        restore=restorable(context.checkpoints, start.restore), columns=list(zip(names, (*types, label), strict=True)),
+        version=str(taught), logs=start.logs,
     )
+    gather(taught, standing.id)
     # Before the submission: a runner that is killed in between finds it, or that it never came.
     context.flink.submit_learner(wanted, lambda: context.store.record_learner(version, learner))

@@ -61,9 +61,11 @@ class LearnerSubmission(Submission):
     """Teach a version by what a query gives.
 
     version: its directory. logs: by its table, where its logs start; what they hold past it is superseded.
+    job: the standing job on behalf of which it learns.
     """
 
     columns: Columns
+    job: int
     version: str
     logs: Positions
 

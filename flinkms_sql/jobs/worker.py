@@ -18,6 +18,7 @@ from pyflink.table import DataTypes
 from pyflink.table.udf import AggregateFunction, FunctionContext, ScalarFunction, udaf, udf
 
 from flinkms_sql.jobs.datatypes import data_type
+from flinkms_sql.jobs.leftout import LeftOut
 from flinkms_sql.jobs.measuring import evaluate_blocks
 from flinkms_sql.modellog.loading import open_version
 from flinkms_sql.types import SqlType
@@ -102,18 +103,21 @@ class Learn(_ServedFunction):
     One value a batch, because a value costs the boundary more than its bytes do.
     """
 
-    def __init__(self, path: str, label: SqlType) -> None:
+    def __init__(self, path: str, label: SqlType, job: int) -> None:
         super().__init__(path)
         self.label = label
+        self.job = job
 
     def open(self, function_context: FunctionContext) -> None:
         super().open(function_context)
+        self.left_out = LeftOut(Path(self.path), self.job)
         self.table_index = {spec.name: index for index, spec in enumerate(self.model.tables())}
 
     def eval(self, *args: pd.Series) -> pd.Series:
         self.replica.poll()
         *inputs, label = args
         pushes = self.model.learn(self.replica, self.columns(inputs), to_column(label, self.label))
+        self.left_out.add(pushes.failures)
         entries = [
             (self.table_index[push.table], encode_block([
                 (SqlType.BIGINT.value.code if push.keys.dtype != object else SqlType.STRING.value.code, Column(push.keys)),
@@ -157,9 +161,9 @@ def predict_function(path: str, output: SqlType):
     return udf(Predict(path, output), result_type=data_type(output), func_type="pandas")
 
 
-def learn_function(path: str, label: SqlType):
-    """The registered form of Learn; ``label`` is the type of its last argument."""
-    return udf(Learn(path, label), result_type=DataTypes.BYTES(), func_type="pandas")
+def learn_function(path: str, label: SqlType, job: int):
+    """The registered form of Learn; ``label`` is the type of its last argument, ``job`` the standing job it works for."""
+    return udf(Learn(path, label, job), result_type=DataTypes.BYTES(), func_type="pandas")
 
 
 def evaluate_function(path: str, output: SqlType):
