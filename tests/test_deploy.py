@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from flinkms_sql import errors
-from flinkms_sql.deploy.events import Done, Notice
+from flinkms_sql.catalog.memory import MemoryStore
+from flinkms_sql.catalog.records import JobRecord
+from flinkms_sql.commands.apply import apply_stages, leave
+from flinkms_sql.deploy.events import Done, Event, Notice
 from flinkms_sql.deploy.execute import Deployer
-from flinkms_sql.deploy.script import plan_script
+from flinkms_sql.deploy.script import applying, plan_script
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.train import trained_version
+from flinkms_sql.places import Places
 from flinkms_sql.query.analyze import analyze
+from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.signatures import catalog_of
 from tests.deploying import (
     LEARNING,
@@ -25,10 +32,12 @@ from tests.deploying import (
     apply,
     deployer,
     execute,
+    playing,
     refused,
     runner,
     told,
 )
+from tests.running import wait_for
 
 __all__ = ["deployer", "runner"]
 
@@ -275,3 +284,105 @@ def test_a_job_that_is_started_anew_says_why(deployer: Deployer) -> None:
     assert next(event for event in running if isinstance(event, Notice)).message == (
         "job 1 is started anew: a partition has one writer")
     running.close()
+
+
+def test_what_replaces_a_learner_is_wished_for_before_the_former_is_stopped(deployer: Deployer) -> None:
+    played, changed = Runner(deployer.store), f"{LEARNING} WHERE r > 1"
+    with playing(played):
+        apply(deployer, TABLES + MODEL + LEARNING)
+    with applying(deployer.store, changed, {}, on_wait=lambda: None) as (stage,):
+        events = deployer.apply(stage)
+        next(events)
+        events.close()  # whoever applies is gone, while the runner is away
+    with playing(played):
+        wait_for(lambda: [(job.query, job.state) for job in deployer.store.jobs() if job.kind == "learn"] == [
+            ("SELECT u, i, r FROM events", "canceled"), ("SELECT u, i, r FROM events WHERE r > 1", "running")])
+
+
+class Together(MemoryStore):
+    """A store of whose jobs two callers see the same, when they may look at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both: threading.Barrier | None = None
+
+    def jobs(self, **given: object) -> list[JobRecord]:
+        found = super().jobs(**given)
+        if self.both is not None:
+            with suppress(threading.BrokenBarrierError):
+                self.both.wait(TOGETHER_S)
+        return found
+
+
+TOGETHER_S = 0.5
+"""Seconds that one waits for the other: it does not come while the first holds it up."""
+
+
+def test_two_inserts_cannot_each_close_half_of_a_loop(tmp_path: Path) -> None:
+    store = Together()
+    deployer = Deployer(store=store, places=Places(warehouse=tmp_path, roots=(Path("/"),)))
+    for name in ("a", "b"):
+        execute(deployer, f"CREATE TABLE {name} (u BIGINT) WITH ('connector' = 'flinkms')")
+    halves = [analyze(f"INSERT INTO {one} SELECT u FROM {other}", catalog_of(store.snapshot())) for one, other in ("ab", "ba")]
+    store.both = threading.Barrier(2)
+    kept_out: list[FlinkmsError] = []
+    begun: dict[str, Iterator[Event]] = {}
+
+    def begin(plan: DeployPlan) -> None:
+        try:
+            next(begun.setdefault(plan.text, deployer.execute(plan.statement, plan.text)))
+        except FlinkmsError as error:
+            kept_out.append(error)
+
+    threads = [threading.Thread(target=begin, args=(plan,)) for plan in halves]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [error.sqlstate for error in kept_out] == [errors.FEATURE_NOT_SUPPORTED]
+
+
+def test_an_alias_names_a_version_until_it_is_dropped(deployer: Deployer, runner: Runner) -> None:
+    execute(deployer, TABLES.split(";")[0])
+    execute(deployer, MODEL.strip().rstrip(";"))
+    execute(deployer, "REFRESH MODEL rec")
+    execute(deployer, "ALTER MODEL rec SET ALIAS canary TO VERSION 1")
+    snapshot = deployer.store.snapshot()
+    assert (snapshot.by_alias("rec", "canary").version, snapshot.by_alias("rec").version) == (1, 2)
+    assert refused(deployer, "ALTER MODEL rec SET ALIAS canary TO VERSION 9").sqlstate == errors.UNDEFINED_OBJECT
+    execute(deployer, "ALTER MODEL rec DROP ALIAS canary")
+    assert ("rec", "canary") not in deployer.store.snapshot().aliases
+    for text, sqlstate in (("ALTER MODEL rec DROP ALIAS canary", errors.UNDEFINED_OBJECT),
+                           ("ALTER MODEL rec DROP ALIAS live", errors.OBJECT_NOT_IN_PREREQUISITE_STATE)):
+        error = refused(deployer, text)
+        assert (error.sqlstate, error.position) == (sqlstate, text.index("rec") + 1)
+
+
+class Pressed(MemoryStore):
+    """A store over which whoever waits for a job is interrupted."""
+
+    def watch(self, topics: Sequence[str]) -> Pressed:
+        return self
+
+    def wait(self, wait_s: float) -> None:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_apply_says_what_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deployer = Deployer(store=Pressed(), places=Places(warehouse=tmp_path, roots=(Path("/"),)))
+    with applying(deployer.store, TABLES + MODEL + LEARNING, {}, on_wait=lambda: None) as found, pytest.raises(KeyboardInterrupt):
+        apply_stages(found, deployer)
+    told = " ".join(capsys.readouterr().out.split())
+    (job,) = deployer.store.jobs()
+    assert job.desired == "finished" and f"job {job.id} goes on: model rec" in told
+    assert "not begun: 1 statement;" in told and f"interrupted in line {TABLES.count(chr(10)) + 2};" in told
+
+
+def test_who_is_interrupted_between_two_events_leaves_the_job_as_well(deployer: Deployer) -> None:
+    with applying(deployer.store, TABLES + MODEL, {}, on_wait=lambda: None) as found:
+        for stage in found[:-1]:
+            list(deployer.apply(stage))
+        events = deployer.apply(found[-1])
+        next(events)
+        leave(events, KeyboardInterrupt())
+    assert [job.desired for job in deployer.store.jobs()] == ["finished"]

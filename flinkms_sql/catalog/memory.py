@@ -243,12 +243,14 @@ class MemoryStore(MemoryLifetimes):
                 models=MappingProxyType(dict(self._models)), versions=MappingProxyType(ready), retired=retired,
                 aliases=MappingProxyType(dict(self._aliases)), history=MappingProxyType(dict(self._history)))
 
-    def enqueue_job(self, job: records.NewJob) -> records.JobRecord:
+    def enqueue_job(self, job: records.NewJob, *, replacing: int | None = None) -> records.JobRecord:
         """See Store."""
         with self._change("jobs"):
             self._check_tables(job.tables)
             for model in job.models:
                 self._check_model(model)
+            if replacing is not None:
+                self._set_desired(self.job(replacing), "canceled")
             if job.kind == "learn" and job.desired == "running":
                 for held in self._jobs.values():
                     if (held.kind, held.model, held.desired) == ("learn", job.model, "running") and \

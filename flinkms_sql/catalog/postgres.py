@@ -225,13 +225,15 @@ class PostgresStore(PostgresLifetimes):
                      for file, name in rows.SNAPSHOT_STATEMENTS]
         return rows.snapshot(*found)
 
-    def enqueue_job(self, job: records.NewJob) -> records.JobRecord:
+    def enqueue_job(self, job: records.NewJob, *, replacing: int | None = None) -> records.JobRecord:
         """See Store."""
         # A change: what a job works with cannot go while the job comes.
         with self._database.change() as (connection, _):
             check_tables(connection, job.tables)
             for model in job.models:
                 _check_model(connection, model)
+            if replacing is not None:
+                connection.execute(_JOBS["set_desired"], {"job": replacing, "desired": "canceled"})
             try:
                 with connection.transaction():
                     return rows.job(connection.execute(_JOBS["insert"], rows.job_parameters(job)).fetchone())

@@ -130,8 +130,8 @@ class Store(Lifetimes, Protocol):
     def snapshot(self) -> Snapshot:
         """Tables, models, ready versions, aliases and their history as of one moment."""
 
-    def enqueue_job(self, job: NewJob) -> JobRecord:
-        """Add a job in state queued. Raises 42704 and 42P01 when what it works with does not exist, 55006 for a second standing job that would teach a model."""
+    def enqueue_job(self, job: NewJob, *, replacing: int | None = None) -> JobRecord:
+        """Add a job in state queued; the job it replaces is told to end in the same change. Raises 42704 and 42P01 when what it works with does not exist, 55006 for a second standing job that would teach a model."""
 
     def claim_job(self) -> JobRecord | None:
         """Take the oldest queued job that is not to be canceled: queued -> starting. No two callers get the same."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +18,7 @@ from rich.progress import Progress as Bars
 
 from flinkms_sql import errors
 from flinkms_sql.app import open_deployer
-from flinkms_sql.deploy.events import Done, Notice, Progress, Rows
+from flinkms_sql.deploy.events import Done, Event, Notice, Progress, Rows
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.deploy.script import applying
 from flinkms_sql.deploy.stages import SIGNS, Stage
@@ -75,18 +76,38 @@ def apply_stages(found: list[Stage], deployer: Deployer) -> None:
     console = Console(file=sys.stdout)
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[note]}"),
                TimeElapsedColumn())
-    for stage in found:
+    for number, stage in enumerate(found):
         with Bars(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
-            task = bars.add_task(stage.what, total=None, note="")
-            for event in deployer.apply(stage):
-                match event:
-                    case Progress():
-                        bars.update(task, total=event.total or None, completed=event.done, note=str(event))
-                    case Notice():
-                        console.print(f"  {event}", highlight=False)
-                    case Rows():
-                        for row in event.rows:
-                            console.print(*row)
-                    case Done():
-                        sign = SIGNS.get(stage.action, "+") if event.changed else "="
-                        console.print(f"{sign} {stage.what}", highlight=False)
+            task, job, events = bars.add_task(stage.what, total=None, note=""), None, deployer.apply(stage)
+            try:
+                for event in events:
+                    match event:
+                        case Progress():
+                            job = event.job
+                            bars.update(task, total=event.total or None, completed=event.done, note=str(event))
+                        case Notice():
+                            console.print(f"  {event}", highlight=False)
+                        case Rows():
+                            for row in event.rows:
+                                console.print(*row)
+                        case Done():
+                            sign = SIGNS.get(stage.action, "+") if event.changed else "="
+                            console.print(f"{sign} {stage.what}", highlight=False)
+            except KeyboardInterrupt as interrupt:
+                leave(events, interrupt)
+                console.print(interrupted(stage, job, len(found) - number - 1), highlight=False)
+                raise
+
+
+def leave(events: Iterator[Event], interrupt: KeyboardInterrupt) -> None:
+    """End what a statement waits for, wherever it was interrupted, without taking back what it has begun."""
+    if isinstance(events, Generator):
+        with suppress(KeyboardInterrupt, StopIteration):
+            events.throw(interrupt)
+
+
+def interrupted(stage: Stage, job: int | None, left: int) -> str:
+    """What an interrupted ``apply`` leaves: the job that goes on without it, and how much was not begun."""
+    begun = f"not sure to be done: {stage.what}" if job is None else f"job {job} goes on: {stage.what}"
+    rest = f"; not begun: {left} statement{'s' if left != 1 else ''}" if left else ""
+    return f"interrupted in line {stage.given.entry.line}; {begun}{rest}; apply the file again to go on"

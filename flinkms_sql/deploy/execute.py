@@ -36,7 +36,7 @@ from flinkms_sql.query.statements import statement as ast
 from flinkms_sql.tableoptions import SKIP_HEADER
 
 DECLARE_S_MAX = 30.0
-"""Seconds to wait for another who declares a model of the same name: three changes of the registry."""
+"""Seconds to wait for another who declares a model of the same name, or an INSERT: three changes of the registry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,30 +206,30 @@ class Deployer:
             raise
 
     def _learn(self, statement: ast.LearnModel, text: str) -> Iterator[Event]:
+        job = self._begin_learning(statement, text)
+        yield from follow_job(self.store, job.id, until="running")
+        yield from started(job.id)
+
+    def _begin_learning(self, statement: ast.LearnModel, text: str, replacing: int | None = None) -> JobRecord:
         snapshot = self.store.snapshot()
         if statement.name not in snapshot.models:
             raise _no_model(statement.name, statement.position)
         _check_tables(snapshot, statement.query)
         with at(statement.position):
             snapshot.by_alias(statement.name)
-            job = self.store.enqueue_job(NewJob(
+            return self.store.enqueue_job(NewJob(
                 kind="learn", model=statement.name, statement=text, query=statement.query.text, desired="running",
                 options={"tables": _table_names(statement.query),
                          "parallelism": system_option(snapshot.models[statement.name].options, LEARN_PARALLELISM)},
-            ))
-        yield from follow_job(self.store, job.id, until="running")
-        yield from started(job.id)
+            ), replacing=replacing)
 
     def _replace_learner(self, statement: ast.LearnModel, text: str) -> Iterator[Event]:
-        """Stop the learner of a model, and let another go on from there; if that cannot start, the former one does."""
-        snapshot = self.store.snapshot()
-        _check_tables(snapshot, statement.query)
+        """Another learner in place of a model's, in one change: it waits for the former's end and goes on from there,
+        whether anybody follows or not. If it cannot start, the former does again."""
         former = standing_learner(self.store.jobs(), statement.name)
-        if former is not None:
-            self.store.set_desired(former.id, "canceled")
-            yield from follow_job(self.store, former.id, until="canceled")
+        job = self._begin_learning(statement, text, None if former is None else former.id)
         try:
-            yield from self._learn(statement, text)
+            yield from follow_job(self.store, job.id, until="running", cancel=False)
         except FlinkmsError as error:
             if former is not None and error.sqlstate != errors.CONNECTION_FAILURE:
                 options = {name: former.options[name] for name in ("tables", "parallelism") if name in former.options}
@@ -237,6 +237,7 @@ class Deployer:
                                                       query=former.query, desired="running", options=options))
                 yield Notice(message=f"job {again.id} goes on with the query of job {former.id}")
             raise
+        yield from started(job.id)
 
     def _evaluate(self, statement: ast.EvaluateModel, text: str) -> Iterator[Event]:
         snapshot = self.store.snapshot()
@@ -267,14 +268,16 @@ class Deployer:
             raise FlinkmsError(
                 errors.FEATURE_NOT_SUPPORTED, f'table "{statement.table}" of files with a header is only read',
                 detail="Files that a job writes have none: their first row would be taken for it.", position=statement.position)
-        refuse_loop(statement, snapshot, self.store.jobs())
         sources = _table_names(statement.query)
         until = "running" if any(snapshot.tables[name].kind == "stream" for name in sources) else "finished"
         query, calls = with_functions(snapshot, text, statement.query)
-        job = self.store.enqueue_job(NewJob(
-            kind="score", statement=text, query=query, desired=until,
-            options={"tables": sources, "targets": [statement.table], "calls": calls},
-        ))
+        # Two at once would each close half of a loop, and neither see the other's.
+        with self.store.exclusive("INSERT from Flink tables", wait_s=DECLARE_S_MAX, on_wait=lambda: None):
+            refuse_loop(statement, snapshot, self.store.jobs())
+            job = self.store.enqueue_job(NewJob(
+                kind="score", statement=text, query=query, desired=until,
+                options={"tables": sources, "targets": [statement.table], "calls": calls},
+            ))
         yield from follow_job(self.store, job.id, until=until)
         yield from started(job.id)
 
@@ -295,6 +298,14 @@ class Deployer:
             case ast.PromoteVersion():
                 with at(statement.position):
                     self.store.set_alias(statement.name, LIVE, statement.version)
+                yield Done(tag="ALTER MODEL")
+            case ast.SetAlias():
+                with at(statement.position):
+                    self.store.set_alias(statement.name, statement.alias, statement.version)
+                yield Done(tag="ALTER MODEL")
+            case ast.DropAlias():
+                with at(statement.position):
+                    self.store.drop_alias(statement.name, statement.alias)
                 yield Done(tag="ALTER MODEL")
             case ast.RollbackModel():
                 with at(statement.position):

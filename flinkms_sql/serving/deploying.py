@@ -12,7 +12,7 @@ from flinkms_sql.deploy.events import Done, Event
 from flinkms_sql.deploy.execute import Deployer
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.plan import DeployPlan
-from flinkms_sql.query.statements.statement import CreateModel, PromoteVersion, RefreshModel, RollbackModel
+from flinkms_sql.query.statements.statement import CreateModel, PromoteVersion, RefreshModel, RollbackModel, SetAlias
 
 
 class Followed(Protocol):
@@ -41,7 +41,7 @@ class SessionDeployer:
         """See server.services.Deployer. Raises 55000 when the version that the statement made live cannot be loaded
         here; a promotion of one is refused before anything is changed."""
         match plan.statement:
-            case PromoteVersion(name=name, version=number):
+            case PromoteVersion(name=name, version=number) | SetAlias(name=name, version=number):
                 await self._check(name, number)
         running = self._deployer.execute(plan.statement, plan.text)
         try:

@@ -162,10 +162,13 @@ def test_a_changed_learning_query_goes_on_where_the_former_stopped(deployment: D
     with deployment.connect() as connection, replica_of(deployment.version_path("dep_taught")) as replica:
         connection.execute("CREATE TABLE dep_lessons (u BIGINT, i BIGINT, r DOUBLE) WITH ('connector' = 'flinkms')")
         applied(learning)
-        connection.execute("INSERT INTO dep_lessons VALUES (1, 1, 3.0), (2, 2, 4.0), (1, 3, 5.0)")
+        connection.execute("INSERT INTO dep_lessons VALUES (1, 1, 3.0), (2, 2, 4.0), (1, 3, 5.0), (1, 1, NULL)")
         wait_for(lambda: learned(replica) == 3)
 
         ((former,),) = learners(connection)
+        wait_for(lambda: connection.execute("SELECT progress -> 'left_out' FROM flinkms.jobs WHERE id = %s", (former,)).fetchone()
+                 == ({"label is null": 1},))
+        assert f"job {former} (learn dep_taught) is running" in (told := deployment.command("status")) and "label is null in 1" in told
         changed = f"{learning} WHERE r > 1"
         assert f"! line   1  replace    learning of model dep_taught from dep_lessons, in place of job {former}" in applied(
             changed, "plan")

@@ -10,6 +10,7 @@ from flinkms_sql.query.statements.statement import (
     CreateModel,
     CreateTable,
     Deploying,
+    DropAlias,
     DropModel,
     DropTable,
     EvaluateModel,
@@ -18,6 +19,7 @@ from flinkms_sql.query.statements.statement import (
     RefreshModel,
     RollbackModel,
     Score,
+    SetAlias,
     SetModelOptions,
     StopJob,
 )
@@ -44,6 +46,10 @@ def describe(statement: Deploying) -> str:
             return f"refresh model {statement.name}"
         case PromoteVersion():
             return f"promote version {statement.version} of model {statement.name}"
+        case SetAlias():
+            return f"let {statement.name}@{statement.alias} mean version {statement.version}"
+        case DropAlias():
+            return f"drop alias {statement.name}@{statement.alias}"
         case RollbackModel():
             return f"roll back model {statement.name}"
         case SetModelOptions():

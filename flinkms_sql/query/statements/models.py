@@ -22,12 +22,14 @@ from flinkms_sql.query.statements.parts import (
 from flinkms_sql.query.statements.statement import (
     CreateModel,
     Deploying,
+    DropAlias,
     DropModel,
     EvaluateModel,
     LearnModel,
     PromoteVersion,
     RefreshModel,
     RollbackModel,
+    SetAlias,
     SetModelOptions,
     StopJob,
 )
@@ -110,12 +112,32 @@ def _alter(cursor: Cursor) -> Deploying:
         statement = PromoteVersion(name=name, version=take_version(cursor), position=position)
     elif cursor.accept("ROLLBACK"):
         statement = RollbackModel(name=name, position=position)
+    elif cursor.accept("SET", "ALIAS"):
+        alias = _take_alias(cursor)
+        cursor.take("TO", "VERSION")
+        statement = SetAlias(name=name, alias=alias, version=take_version(cursor), position=position)
+    elif cursor.accept("DROP", "ALIAS"):
+        statement = DropAlias(name=name, alias=_take_alias(cursor), position=position)
     elif cursor.accept("SET"):
         statement = SetModelOptions(name=name, options=take_options(cursor), position=position)
     else:
-        raise cursor.syntax_error(expected="PROMOTE VERSION, ROLLBACK or SET")
+        raise cursor.syntax_error(expected="PROMOTE VERSION, ROLLBACK, SET, SET ALIAS or DROP ALIAS")
     cursor.take_end()
     return statement
+
+
+def _take_alias(cursor: Cursor) -> str:
+    """A name that means itself behind an @. Raises 42602 for one that does not."""
+    position = cursor.position
+    alias = take_object_name(cursor)
+    try:
+        found = parse_address(f"m@{alias}").alias
+    except FlinkmsError:
+        found = None
+    if found != alias:
+        raise FlinkmsError(errors.INVALID_NAME, f'"{alias}" is no name of an alias', position=position,
+                           hint="A number is a version, a date a moment.")  # fmt: skip
+    return alias
 
 
 def _take_address(cursor: Cursor) -> ModelAddress:

@@ -93,6 +93,25 @@ class PromoteVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetAlias:
+    """ALTER MODEL name SET ALIAS alias TO VERSION version: what name@alias means."""
+
+    name: str
+    alias: str
+    version: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropAlias:
+    """ALTER MODEL name DROP ALIAS alias."""
+
+    name: str
+    alias: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackModel:
     """ALTER MODEL name ROLLBACK: serve what was served before the last promotion."""
 
@@ -161,7 +180,7 @@ class StopJob:
 
 
 Deploying = (
-    CreateTable | CreateModel | LearnModel | Score | RefreshModel | PromoteVersion | RollbackModel | SetModelOptions
+    CreateTable | CreateModel | LearnModel | Score | RefreshModel | PromoteVersion | SetAlias | DropAlias | RollbackModel | SetModelOptions
     | DropModel | DropTable | EvaluateModel | StopJob
 )  # fmt: skip
 

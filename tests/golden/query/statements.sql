@@ -156,6 +156,24 @@ LINE: ALTER MODEL rec PROMOTE VERSION 0
                                       ^
 HINT: Expected a version number.
 
+ALTER MODEL rec SET ALIAS canary TO VERSION 4
+---
+Deploy: let rec@canary mean version 4
+  route: deploy
+
+ALTER MODEL rec DROP ALIAS canary
+---
+Deploy: drop alias rec@canary
+  route: deploy
+
+-- What stands behind an @ is a version's number, an alias or a moment.
+ALTER MODEL rec SET ALIAS "4" TO VERSION 4
+---
+ERROR 42602: "4" is no name of an alias
+LINE: ALTER MODEL rec SET ALIAS "4" TO VERSION 4
+                                ^
+HINT: A number is a version, a date a moment.
+
 ALTER MODEL rec ROLLBACK
 ---
 Deploy: roll back model rec
@@ -171,7 +189,7 @@ ALTER MODEL rec RENAME TO best
 ERROR 42601: syntax error at or near "RENAME"
 LINE: ALTER MODEL rec RENAME TO best
                       ^
-HINT: Expected PROMOTE VERSION, ROLLBACK or SET.
+HINT: Expected PROMOTE VERSION, ROLLBACK, SET, SET ALIAS or DROP ALIAS.
 
 DROP MODEL IF EXISTS rec
 ---
