@@ -9,7 +9,15 @@ from collections.abc import Sequence
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.query.classify import Owner, classify, flink_tables, insert_target, is_load, target_table
+from flinkms_sql.query.classify import (
+    Owner,
+    classify,
+    flink_tables,
+    insert_target,
+    is_load,
+    target_table,
+    written_after_with,
+)
 from flinkms_sql.query.constants import Parameters
 from flinkms_sql.query.cursor import Cursor, split_commas
 from flinkms_sql.query.enginequery import plan_engine_query
@@ -143,6 +151,13 @@ def _flink_error(tokens: list[Token], catalog: CatalogView) -> FlinkmsError:
             hint="A stream is only appended to, by INSERT.",
             position=tokens[target].position,
         )
+    written = written_after_with(tokens, catalog)
+    if written is not None:
+        return FlinkmsError(
+            errors.FEATURE_NOT_SUPPORTED, f'a WITH clause before what is written to "{name_value(tokens[written])}" is not supported',
+            hint="Into a stream INSERT … VALUES, or SELECT from unnest, generate_series or VALUES; from Flink tables a query "
+                 "that begins with WITH behind the name of the table.", position=tokens[written].position,
+        )  # fmt: skip
     table = flink_tables(read_structure(tokens), catalog)[0]
     signature = catalog.table(table.name)
     kind = "stream" if signature is not None and signature.kind == "stream" else "Flink table"

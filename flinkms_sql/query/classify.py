@@ -13,7 +13,7 @@ from enum import Enum
 from itertools import islice
 
 from flinkms_sql.query.lexer import Kind, Token, name_value, scan
-from flinkms_sql.query.scopes import Structure, Table, read_structure
+from flinkms_sql.query.scopes import CHANGES_DATA, Structure, Table, read_structure
 from flinkms_sql.query.signatures import CatalogView
 
 
@@ -60,7 +60,7 @@ def classify(tokens: Sequence[Token], catalog: CatalogView) -> Owner:
         return Owner.INSERT
     if _is_deploying(tokens, first, second, catalog):
         return Owner.DEPLOY
-    if target_table(tokens, catalog) is not None:
+    if target_table(tokens, catalog) is not None or written_after_with(tokens, catalog) is not None:
         return Owner.FLINK
     if first not in _CAN_CALL:
         return Owner.RELAY
@@ -107,6 +107,20 @@ def insert_target(tokens: Sequence[Token], catalog: CatalogView) -> int | None:
         return None
     last = _last_part(tokens, 2)
     return last if catalog.table(name_value(tokens[last]) or "") else None
+
+
+def written_after_with(tokens: Sequence[Token], catalog: CatalogView) -> int | None:
+    """Token that names the Flink table which a statement behind a WITH clause would write, if it is one."""
+    if not tokens or tokens[0].word != "WITH":
+        return None
+    depth = 0
+    for at, token in enumerate(tokens):
+        depth += (token.word == "(") - (token.word == ")")
+        if depth == 0 and token.word in CHANGES_DATA and at and tokens[at - 1].word != "AS":
+            found = insert_target(tokens[at : at + 6], catalog)
+            found = target_table(tokens[at : at + 6], catalog) if found is None else found
+            return None if found is None else at + found
+    return None
 
 
 def _last_part(tokens: Sequence[Token], at: int) -> int:

@@ -107,7 +107,8 @@ def read_constant(cursor: Cursor, parameters: Parameters) -> Written | None:
     try:
         found = _read(cursor, parameters)
     except FlinkmsError as error:
-        if error.sqlstate == errors.SYNTAX_ERROR:
+        # A type that is none of ours may be one of PostgreSQL's.
+        if error.sqlstate in (errors.SYNTAX_ERROR, errors.UNDEFINED_OBJECT):
             return None
         raise
     return found if cursor.done() else None

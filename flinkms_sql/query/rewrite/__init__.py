@@ -10,7 +10,7 @@ from __future__ import annotations
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.constants import Parameters, count_parameters
-from flinkms_sql.query.lexer import Token
+from flinkms_sql.query.lexer import Kind, Token, name_value
 from flinkms_sql.query.limits import refuse_calls
 from flinkms_sql.query.plan import Fold, Lookup, RewrittenPlan
 from flinkms_sql.query.rewrite.context import Context
@@ -50,6 +50,9 @@ def plan_rewritten(
                     parameter_types=parameters.types(count))  # fmt: skip
 
 
+_VALUES = ("NULL", "TRUE", "FALSE", "CURRENT_DATE", "CURRENT_TIMESTAMP", "CURRENT_USER")
+
+
 def _look_up(calls: list[Call], context: Context) -> list[Lookup]:
     """Steps for calls over rows; the same call written twice in one SELECT is answered once."""
     steps: list[Lookup] = []
@@ -59,6 +62,7 @@ def _look_up(calls: list[Call], context: Context) -> list[Lookup]:
         if key in known:
             context.edits.append(replace_call(call, known[key], context))
             continue
+        _refuse_outer(call, context)
         found = next((found for rule in LOOKUPS if (found := rule(call, context)) is not None), None)
         if found is None or not isinstance(found.step, Lookup):
             raise FlinkmsError(
@@ -71,6 +75,23 @@ def _look_up(calls: list[Call], context: Context) -> list[Lookup]:
         steps.append(found.step)
         context.edits += found.edits
     return steps
+
+
+def _refuse_outer(call: Call, context: Context) -> None:
+    """A SELECT without FROM has no columns: names in a call in it are columns of one around it."""
+    scope, tokens = call.scope, context.tokens
+    if scope is None or scope.start == 0 or "FROM" in scope.clauses or call.in_from:
+        return
+    named = any(
+        name_value(tokens[at]) is not None and tokens[at].word not in _VALUES
+        and tokens[at + 1].word not in ("(", "[") and tokens[at + 1].kind is not Kind.STRING and tokens[at - 1].word not in ("::", "AS")
+        for first, last in call.arguments[1:] for at in range(first, last)
+    )  # fmt: skip
+    if named:
+        raise FlinkmsError(
+            errors.FEATURE_NOT_SUPPORTED, f"the arguments of {call.function} are columns of a SELECT around its own",
+            hint="Call it in the SELECT whose FROM has them.", position=context.position(call.start),
+        )
 
 
 def _refuse_statement(tokens: list[Token], structure: Structure) -> None:

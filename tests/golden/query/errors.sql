@@ -260,3 +260,43 @@ SELECT "abc
 ERROR 42601: unterminated quoted identifier at or near ""abc"
 LINE: SELECT "abc
              ^
+
+-- A call over the columns of a SELECT around its own names that, and not a column that does not exist.
+SELECT s FROM movies AS v, LATERAL (SELECT predict('rec', v.a, 1) AS s) AS x
+---
+ERROR 0A000: the arguments of predict are columns of a SELECT around its own
+LINE: SELECT s FROM movies AS v, LATERAL (SELECT predict('rec', v.a, 1) AS s) AS x
+                                                 ^
+HINT: Call it in the SELECT whose FROM has them.
+
+SELECT (SELECT predict('rec', abs(-1), 1))
+---
+Relational: SELECT (SELECT flinkms_lookup_1.predict FROM (SELECT 1) AS flinkms_one LEFT JOIN LATERAL (SELECT l.flinkms_1, l.flinkms_score FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS double precision[])) AS l(flinkms_1, flinkms_2, flinkms_score) WHERE l.flinkms_1 = CAST(abs(-1) AS bigint) AND l.flinkms_2 = CAST(1 AS bigint)) AS flinkms_lookup_1_row ON true CROSS JOIN LATERAL (SELECT CASE WHEN flinkms_lookup_1_row.flinkms_1 IS NOT NULL OR CAST(abs(-1) AS bigint) IS NULL OR CAST(1 AS bigint) IS NULL THEN flinkms_lookup_1_row.flinkms_score ELSE CAST(CAST(flinkms.missing_prediction() AS text) AS double precision) END AS predict) AS flinkms_lookup_1)
+  Lookup into $1, $2, $3
+    Predict rec(user_id, item_id) -> predict DOUBLE
+      Collect: SELECT DISTINCT CAST(abs(-1) AS bigint) AS "user_id", CAST(1 AS bigint) AS "item_id" WHERE CAST(abs(-1) AS bigint) IS NOT NULL AND CAST(1 AS bigint) IS NOT NULL
+  route: model + relational
+
+-- WITH before an INSERT into a stream is refused here, and not by PostgreSQL's table of that name.
+WITH x AS (SELECT 22 AS a) INSERT INTO rating_events (user_id) SELECT a FROM x
+---
+ERROR 0A000: a WITH clause before what is written to "rating_events" is not supported
+LINE: WITH x AS (SELECT 22 AS a) INSERT INTO rating_events (user_id) SELECT a FROM x
+                                             ^
+HINT: Into a stream INSERT … VALUES, or SELECT from unnest, generate_series or VALUES; from Flink tables a query that begins with WITH behind the name of the table.
+
+-- A type that is PostgreSQL's alone is its to read, beside a call or as what is inserted.
+SELECT now()::time, predict('rec', 1, 1)
+---
+Relational: SELECT now()::time, (SELECT CAST($1 AS double precision) AS "predict")
+  Fold into $1
+    Predict rec(1, 1) -> predict DOUBLE
+      Single row
+  route: model + relational
+
+INSERT INTO rating_events (user_id) SELECT * FROM unnest($1::text[])
+---
+ERROR 0A000: what is inserted into stream "rating_events" must be constants
+LINE: INSERT INTO rating_events (user_id) SELECT * FROM unnest($1::text[])
+                                          ^
+HINT: Write VALUES of literals and parameters, or SELECT from unnest, generate_series or VALUES.
