@@ -13,7 +13,8 @@ BLOCK = 4096
 
 def test_what_is_kept_is_counted_once_and_where_it_belongs(tmp_path: Path) -> None:
     for name, blocks in {
-        "warehouse/streams/ev-1/log/frontend-0/a.log": 1, "warehouse/models/rec-1/v1/users/base-000001/rows.f32": 2,
+        "warehouse/streams/ev-1/log/frontend-0/a.log": 1, "warehouse/streams/big-1/log/frontend-0/a.log": 256,
+        "warehouse/models/rec-1/v1/users/base-000001/rows.f32": 2,
         "warehouse/models/rec-1/v1/users/log/p0/b.log": 4, "warehouse/models/rec-1/v2/version.json": 8,
         "warehouse/models/old-2/.v1/users/base-000001/rows.f32": 16, "flink/checkpoints/aa/chk-1/_metadata": 32,
         "logs/jobs.log": 64, "postgres/data/base/1": 128, "flink/tmp/elsewhere": 256,
@@ -27,7 +28,9 @@ def test_what_is_kept_is_counted_once_and_where_it_belongs(tmp_path: Path) -> No
     found = sizes.measure(tmp_path)
     assert {name: getattr(found, name) // BLOCK for name in ("streams", "models", "bases", "logs", "checkpoints", "part_logs",
                                                             "control_database")} == {
-        "streams": 1, "models": 30, "bases": 18, "logs": 4, "checkpoints": 32, "part_logs": 64, "control_database": 128}
+        "streams": 257, "models": 30, "bases": 18, "logs": 4, "checkpoints": 32, "part_logs": 64, "control_database": 128}
+    assert list(found.each_stream.items()) == [("big-1", 256 * BLOCK), ("ev-1", BLOCK)]
+    assert "streams           1.1 MB\n  big-1  1.0 MB\n  ev-1  4.1 kB\n" in status.sizes_as_text(found, None)
     assert found.versions == {"old-2": 0, "rec-1": 2}
     assert "models            122.9 kB: bases 73.7 kB, logs 16.4 kB; 2 versions of 2 models" in \
         status.sizes_as_text(found, None)

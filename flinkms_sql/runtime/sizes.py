@@ -15,7 +15,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """Bytes. ``bases`` and ``logs`` are parts of ``models``; ``versions``: name of a model's directory -> versions there."""
+    """Bytes. ``bases`` and ``logs`` are parts of ``models``; ``versions``: name of a model's directory -> versions there;
+    ``each_stream``: name of a stream's directory -> bytes, the largest first. Streams elsewhere are not among them."""
 
     streams: int
     models: int
@@ -25,6 +26,7 @@ class Sizes:
     part_logs: int
     control_database: int
     versions: dict[str, int]
+    each_stream: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,9 @@ class LastUpkeep:
 def measure(data_dir: Path) -> Sizes:
     """Sizes now; what is deleted meanwhile counts or does not."""
     warehouse = data_dir / "warehouse"
+    each_stream: dict[str, int] = {}
+    for path, size in _files(warehouse / "streams"):
+        each_stream[path.parts[0]] = each_stream.get(path.parts[0], 0) + size
     parts = {"models": 0, "bases": 0, "logs": 0}
     for path, size in _files(warehouse / "models"):
         parts["models"] += size
@@ -48,7 +53,8 @@ def measure(data_dir: Path) -> Sizes:
         elif "log" in path.parts:
             parts["logs"] += size
     return Sizes(
-        **parts, streams=_total(warehouse / "streams"),
+        **parts, streams=sum(each_stream.values()),
+        each_stream=dict(sorted(each_stream.items(), key=lambda one: (-one[1], one[0]))),
         checkpoints=_total(data_dir / "flink" / "checkpoints") + _total(data_dir / "flink" / "savepoints"),
         part_logs=_total(data_dir / "logs") + _total(data_dir / "flink" / "client-log"),
         control_database=_total(data_dir / "postgres"), versions=_versions(warehouse / "models"),

@@ -11,6 +11,9 @@ from pathlib import Path
 from flinkms_sql.runtime import processes, state
 from flinkms_sql.runtime.sizes import LastUpkeep, Sizes, human
 
+STREAMS_SHOWN = 10
+"""Largest streams that are shown one by one; ``--json`` has all."""
+
 ACTIONS_SHOWN = 5
 """Last things upkeep did that are shown."""
 
@@ -76,6 +79,7 @@ def sizes_as_text(sizes: Sizes, upkeep: LastUpkeep | None) -> str:
     versions = f"{sum(sizes.versions.values())} versions of {len(sizes.versions)} models"
     lines = [
         f"streams           {human(sizes.streams)}",
+        *(f"  {name}  {human(size)}" for name, size in list(sizes.each_stream.items())[:STREAMS_SHOWN]),
         f"models            {human(sizes.models)}: bases {human(sizes.bases)}, logs {human(sizes.logs)}; {versions}",
         f"checkpoints       {human(sizes.checkpoints)}",
         f"logs of parts     {human(sizes.part_logs)}",
