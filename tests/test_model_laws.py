@@ -176,6 +176,8 @@ def test_what_learning_leaves_out_is_counted_but_for_rows_of_nulls(case: Case):
     assert model.learn(view, args, label).failures == {}
     none = [Column(one.values, np.zeros(6, bool), one.offsets) for one in (*args, label)]
     assert model.learn(view, none[:-1], none[-1]).failures == {}
+    if label.values.dtype.kind == "f":
+        assert model.learn(view, none[:-1], Column(np.full(6, np.nan))).failures == {}
 
 
 @every_case

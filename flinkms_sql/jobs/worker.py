@@ -117,7 +117,9 @@ class Learn(_ServedFunction):
         self.replica.poll()
         *inputs, label = args
         pushes = self.model.learn(self.replica, self.columns(inputs), to_column(label, self.label))
-        self.left_out.add(pushes.failures)
+        # A NULL that a pandas Series of numbers holds is NaN.
+        self.left_out.add({reason.replace("is not finite", "is null or not finite"): count
+                           for reason, count in pushes.failures.items()})
         entries = [
             (self.table_index[push.table], encode_block([
                 (SqlType.BIGINT.value.code if push.keys.dtype != object else SqlType.STRING.value.code, Column(push.keys)),
