@@ -76,6 +76,11 @@ class Ticket:
         self.error: FlinkmsError | None = None
         self.finished: asyncio.Future[None] | None = asyncio.get_running_loop().create_future() if awaited else None
 
+    def lose(self, error: FlinkmsError) -> None:
+        """There is nothing more to come, because the connection has ended."""
+        self.error = error
+        self.finish()
+
     def finish(self) -> None:
         """There is nothing more to come."""
         if self.finished is not None and not self.finished.done():
@@ -125,7 +130,7 @@ class Link(asyncio.Protocol):
             self._client.link_turned()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._lose(FlinkmsError(errors.CONNECTION_FAILURE, "the connection to the control database was lost"))
+        self._lose(_lost())
 
     def pause_writing(self) -> None:
         if self._client is not None:
@@ -168,12 +173,18 @@ class Link(asyncio.Protocol):
 
     def forward(self, frame: Frame, ticket: Ticket) -> None:
         """Send a client's message as it came."""
+        if self._closing:
+            ticket.lose(_lost())
+            return
         self._note(frame.kind)
         self._connection.sent_raw(frame.kind, ticket)
         self._write(frame.raw)
 
     def send(self, message: m.ClientMessage, ticket: Ticket) -> None:
         """Send a message of ours."""
+        if self._closing:
+            ticket.lose(_lost())
+            return
         data = self._connection.send(message, ticket)
         self._note(data[:1])
         self._write(data)
@@ -218,7 +229,7 @@ class Link(asyncio.Protocol):
 
     async def drained(self) -> None:
         """Wait until every request is answered."""
-        if not self._connection.waiting:
+        if not self._connection.waiting or self._closing:
             return
         if self.series_open:
             self.flush()
@@ -289,9 +300,10 @@ class Link(asyncio.Protocol):
             self._transport.resume_reading()
 
     def close(self) -> None:
-        """Say goodbye; nobody is told."""
+        """Say goodbye; the client is not told, but whoever still waits for an answer is."""
         if not self._end():
             return
+        self._abandon(_lost())
         if self._transport is not None and not self._transport.is_closing():
             if self._connection.phase is Phase.READY:
                 self._write(self._connection.send(m.Terminate()))
@@ -306,6 +318,14 @@ class Link(asyncio.Protocol):
         if self._ended is not None:
             self._ended()
         return True
+
+    def _abandon(self, error: FlinkmsError) -> None:
+        """Nothing is answered any more: nobody may wait for it."""
+        for ticket in self._connection.tags():
+            if isinstance(ticket, Ticket):
+                ticket.lose(error)
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
 
     def _write(self, data: bytes) -> None:
         if not self._out:
@@ -324,16 +344,15 @@ class Link(asyncio.Protocol):
             return
         if self._transport is not None:
             self._transport.abort()
-        for ticket in self._connection.tags():
-            if isinstance(ticket, Ticket):
-                ticket.error = error
-                ticket.finish()
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        self._abandon(error)
         if not self._ready.done():
             self._ready.set_exception(error)
         elif self._client is not None:
             self._client.link_lost(error)
+
+
+def _lost() -> FlinkmsError:
+    return FlinkmsError(errors.CONNECTION_FAILURE, "the connection to the control database was lost")
 
 
 def _unasked(answer: Answer) -> FlinkmsError:

@@ -6,7 +6,7 @@ statement_timeout ends the statement at its next step.
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 
@@ -35,13 +35,13 @@ async def run(context: Context, plan: DeployPlan, portal: Portal) -> None:
                            hint="This frontend only serves models.")  # fmt: skip
     outbox = context.outbox
     context.interrupts.allow(context.transaction.known.timeout_s)
-    told_at = float("-inf")
+    now, told_at = asyncio.get_running_loop().time, float("-inf")
     async with aclosing(deployer.execute(plan)) as steps:
         async for step in steps:
             match step:
                 case Progress():
-                    if time.monotonic() - told_at >= NOTICE_SECONDS_MIN:
-                        told_at = time.monotonic()
+                    if now() - told_at >= NOTICE_SECONDS_MIN:
+                        told_at = now()
                         outbox.send(reports.notice(str(step)))
                 case Notice():
                     outbox.send(reports.notice(step.message))
