@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.records import JobRecord, Snapshot, TableRecord, VersionRecord
+from flinkms_sql.catalog.records import JobRecord, ModelRecord, Snapshot, TableRecord, VersionRecord, unknown
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.clock import Clock
@@ -186,20 +186,28 @@ def new_flink_job_id() -> str:
     return uuid.uuid4().hex
 
 
+def declared_model(snapshot: Snapshot, model: str) -> ModelRecord:
+    """A model as it is declared. Raises 42704: it may be dropped at any moment of a job."""
+    record = snapshot.models.get(model)
+    if record is None:
+        raise unknown("model", model)
+    return record
+
+
 def signature(snapshot: Snapshot, model: str) -> list[str]:
     """Names of a model's inputs and, last, its output: what the columns of a training or learning query are for."""
-    record = snapshot.models[model]
+    record = declared_model(snapshot, model)
     return [column.name for column in (*record.inputs, record.outputs[0])]
 
 
 def input_types(snapshot: Snapshot, model: str) -> tuple[SqlType, ...]:
     """The declared input types of a model."""
-    return tuple(column.type for column in snapshot.models[model].inputs)
+    return tuple(column.type for column in declared_model(snapshot, model).inputs)
 
 
 def output_type(snapshot: Snapshot, model: str) -> SqlType:
     """The declared output type of a model."""
-    return snapshot.models[model].outputs[0].type
+    return declared_model(snapshot, model).outputs[0].type
 
 
 def job_failed(stacktrace: str | None) -> JobFailed:

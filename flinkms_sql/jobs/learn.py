@@ -45,9 +45,6 @@ def learn(job: JobRecord, context: JobContext) -> dict | None:
         if error.sqlstate == errors.CONNECTION_FAILURE:
             raise
         halt_all(job, context)
-        if context.store.job(job.id).desired == "canceled":
-            # What it failed for, that its model is gone, is why it was canceled.
-            raise JobCanceled from error
         raise
 
 

@@ -156,6 +156,9 @@ def _run_once(job: JobRecord, context: JobContext) -> _End | None:
     except FlinkmsError as error:
         if error.sqlstate == errors.CONNECTION_FAILURE:
             raise
+        if context.store.job(job.id).desired == "canceled":
+            # What it failed for, such as that its model is gone, is why it was canceled.
+            return _End(state="canceled")
         return _End(state="failed", error=error)
     except Exception as error:
         logger.exception("job %d failed", job.id)

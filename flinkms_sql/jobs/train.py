@@ -21,7 +21,15 @@ from flinkms_sql.catalog.records import JobRecord, Positions, Snapshot, TableRec
 from flinkms_sql.catalog.retirement import dropped
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.jobs.context import JobCanceled, JobContext, input_types, new_flink_job_id, output_type, signature
+from flinkms_sql.jobs.context import (
+    JobCanceled,
+    JobContext,
+    declared_model,
+    input_types,
+    new_flink_job_id,
+    output_type,
+    signature,
+)
 from flinkms_sql.jobs.golive import go_live
 from flinkms_sql.jobs.submissions import TrainingSubmission
 from flinkms_sql.modellog.loading import verify_loads
@@ -48,7 +56,7 @@ def train(job: JobRecord, context: JobContext) -> dict | None:
     if job.desired == "canceled":
         raise JobCanceled
     snapshot = context.store.snapshot()
-    record = snapshot.models[job.model or ""]
+    record = declared_model(snapshot, job.model or "")
     version = trained_version(job, context.store)
     if version.state == "ready":
         go_live(job, version, context)
