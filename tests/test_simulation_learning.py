@@ -10,7 +10,7 @@ import pytest
 
 from tests.simulation.learning import LearningWorld
 
-SEEDS = int(os.environ.get("FLINKMS_SIMULATION_SEEDS", "10"))
+SEEDS = int(os.environ.get("FLINKMS_SIMULATION_SEEDS", "5"))
 FIRST = int(os.environ.get("FLINKMS_SIMULATION_FIRST", "0"))
 STEPS = 12
 

@@ -15,9 +15,10 @@ from flinkms_sql.catalog.records import LIVE, LoadFailure, Snapshot
 from flinkms_sql.catalog.store import Store
 from flinkms_sql.engine.registry import Registry
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.modellog.stream import StreamWriter
 from flinkms_sql.places import Places
 from flinkms_sql.query.signatures import Catalog, catalog_of
-from flinkms_sql.serving.streams import Streams
+from flinkms_sql.serving.streams import OpenWriter, Streams
 from flinkms_sql.serving.versions import Report, Versions
 from flinkms_sql.serving.views import Key
 
@@ -30,14 +31,15 @@ REGISTRY_RETRY_S = 0.2
 class Following:
     """The newest snapshot, and everything that has to be in step with it."""
 
-    def __init__(self, reader: SnapshotReader, places: Places, report: Report | None = None) -> None:
+    def __init__(self, reader: SnapshotReader, places: Places, report: Report | None = None,
+                 open_writer: OpenWriter = StreamWriter) -> None:
         self._reader = reader
         self._catalog = Catalog()
         self._snapshot: Snapshot | None = None
         self._taking = asyncio.Lock()
         self.registry = Registry()
         self.versions = Versions(self.registry, places, report)
-        self.streams = Streams(places, on_insert=self.versions.expect_updates)
+        self.streams = Streams(places, self.versions.expect_updates, open_writer)
 
     def current(self) -> Catalog:
         """The catalog that statements are planned with."""

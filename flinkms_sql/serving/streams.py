@@ -17,13 +17,19 @@ from flinkms_sql.places import Claim, Places
 FRONTENDS_MAX = 64
 """Frontends that can insert into one stream: each holds a partition, which every reader of the stream follows."""
 
+OpenWriter = Callable[[Stream, str], StreamWriter]
+
 
 class Streams:
-    """Opens a writer at the first insert, closes it when its stream is dropped. ``on_insert``: called for each insert."""
+    """Opens a writer at the first insert, closes it when its stream is dropped. ``on_insert``: called for each insert.
 
-    def __init__(self, places: Places, on_insert: Callable[[], None]) -> None:
+    open_writer: takes a partition of a stream by its name. Raises FlinkmsError 55000 when another holds it.
+    """
+
+    def __init__(self, places: Places, on_insert: Callable[[], None], open_writer: OpenWriter = StreamWriter) -> None:
         self._places = places
         self._on_insert = on_insert
+        self._open_writer = open_writer
         self._claims: dict[str, Claim | None] = {}
         self._written: dict[str, Claim | None] = {}
         self._writers: dict[str, StreamWriter] = {}
@@ -43,24 +49,23 @@ class Streams:
             if table not in self._claims:
                 raise FlinkmsError(errors.UNDEFINED_TABLE, f'stream "{table}" does not exist')
             claim = self._claims[table]
-            writer = self._writers[table] = _open(Stream.open(self._places.stream(claim)))
+            writer = self._writers[table] = self._open(Stream.open(self._places.stream(claim)))
             self._written[table] = claim
         return writer
+
+    def _open(self, stream: Stream) -> StreamWriter:
+        """A writer on the first partition that no other frontend holds."""
+        for number in range(FRONTENDS_MAX):
+            try:
+                return self._open_writer(stream, f"frontend-{number}")
+            except FlinkmsError as error:
+                if error.sqlstate != errors.OBJECT_NOT_IN_PREREQUISITE_STATE:
+                    raise
+        raise FlinkmsError(errors.CONFIGURATION_LIMIT_EXCEEDED,
+                           f"{FRONTENDS_MAX} frontends already insert into stream \"{stream.path.name}\"")
 
     def close(self) -> None:
         """Commit what is waiting and close every writer."""
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()
-
-
-def _open(stream: Stream) -> StreamWriter:
-    """A writer on the first partition that no other frontend holds."""
-    for number in range(FRONTENDS_MAX):
-        try:
-            return StreamWriter(stream, f"frontend-{number}")
-        except FlinkmsError as error:
-            if error.sqlstate != errors.OBJECT_NOT_IN_PREREQUISITE_STATE:
-                raise
-    raise FlinkmsError(errors.CONFIGURATION_LIMIT_EXCEEDED,
-                       f"{FRONTENDS_MAX} frontends already insert into stream \"{stream.path.name}\"")

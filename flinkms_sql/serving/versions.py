@@ -40,6 +40,18 @@ LIVELY_S = 5.0
 POLL_OTHERS_S = 0.2
 """Seconds between looks at versions no alias names: nobody learns on them, but somebody may have."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Seconds between looks at the logs of versions an alias names, when something is expected and when not, and of others."""
+
+    lively_s: float = POLL_S
+    quiet_s: float = POLL_QUIET_S
+    others_s: float = POLL_OTHERS_S
+
+
+PACE = Pace()
+
 PAUSE_S_MIN, PAUSE_S_MAX = 1.0, 60.0
 """Seconds before what could not be loaded, or whose log could not be read, is tried again: doubled at each failure. The
 registry's rows of load failures count as old after five of the longest."""
@@ -177,18 +189,18 @@ class Versions:
         """Look often for a while: something was inserted that a model may learn from."""
         self._lively_until = self._now() + LIVELY_S
 
-    async def poll(self) -> None:
+    async def poll(self, pace: Pace = PACE) -> None:
         """Apply what is new in the logs, for ever."""
         others_at = 0.0
         while True:
             now = self._now()
             all_of_them = now >= others_at
             if all_of_them:
-                others_at = now + POLL_OTHERS_S
+                others_at = now + pace.others_s
             for identity in list(self._held):
                 if (all_of_them or identity in self._asked) and self._poll_one(identity, now):
                     self._lively_until = now + LIVELY_S
-            await asyncio.sleep(POLL_S if now < self._lively_until else POLL_QUIET_S)
+            await asyncio.sleep(pace.lively_s if now < self._lively_until else pace.quiet_s)
 
     def _poll_one(self, identity: Identity, now: float) -> int:
         """The number of records applied."""

@@ -43,16 +43,21 @@ class Thread:
 
 
 class Baton:
-    """The schedule. ``now``: seconds since its beginning. ``chance`` decides whatever is left to chance."""
+    """The schedule. ``now``: seconds since its beginning. ``chance`` decides whatever is left to chance.
+
+    Who waits or ends hands the baton on itself, so that nobody has to wake who is due next anyway.
+    """
 
     def __init__(self, seed: int) -> None:
         self.now = 0.0
         self.chance = random.Random(seed)
-        self._turns: list[tuple[float, int, Callable[[], None]]] = []
+        self._turns: list[tuple[float, int, Callable[[], Thread | None]]] = []
         self._count = itertools.count()
         self._back = _taken()
+        """Released when whoever runs the schedule is to go on."""
         self._threads: dict[int, Thread] = {}
         self._failure: BaseException | None = None
+        self._until: Callable[[], bool] = lambda: True
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Run an action, which does not wait, after some time."""
@@ -73,7 +78,8 @@ class Baton:
                 self._failure = error
             finally:
                 del self._threads[threading.get_ident()]
-                self._back.release()
+                thread.due += 1
+                self._hand_on(None)
 
         real = threading.Thread(target=body, name=process, daemon=True)
         real.start()
@@ -81,50 +87,75 @@ class Baton:
         self._wake(thread, self.chance.random() * 0.001)
         return thread
 
-    def wait(self, seconds: float) -> None:
-        """Wait, in a thread of the schedule. Raises Killed."""
-        thread = self._threads[threading.get_ident()]
+    def wait(self, seconds: float | None) -> None:
+        """Wait, in a thread of the schedule; None: until it is woken. Raises Killed."""
+        thread = self.current()
         if not thread.killed:
-            self._wake(thread, seconds)
-            self._back.release()
-            thread.turn.acquire()
+            if seconds is not None:
+                self._wake(thread, seconds)
+            self._hand_on(thread)
         if thread.killed:
             raise Killed
+
+    def current(self) -> Thread:
+        """The thread that has the baton."""
+        return self._threads[threading.get_ident()]
+
+    def wake(self, thread: Thread) -> None:
+        """End a thread's wait."""
+        self._wake(thread, 0.0)
 
     def kill(self, process: str) -> None:
         """End the threads of a process, each where it waits."""
         for thread in [thread for thread in self._threads.values() if thread.process == process]:
             thread.killed = True
-            self._wake(thread, 0.0)
+            self.wake(thread)
 
     def run(self, until: Callable[[], bool]) -> None:
         """Let time pass until something is so. Raises what a thread failed with, AssertionError when nothing is left to do."""
-        while not until():
-            assert self._turns, "deadlock: nothing is left to do"
-            assert self.now < TIME_S_MAX, "it goes on for ever"
-            at, _, action = heapq.heappop(self._turns)
-            self.now = max(self.now, at)
-            action()
-            if self._failure is not None:
-                failure, self._failure = self._failure, None
-                raise failure
+        self._until = until
+        found = self._next()
+        if found is not None:
+            found.turn.release()
+            self._back.acquire()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
 
     def close(self) -> None:
         """End all threads."""
-        for process in {thread.process for thread in self._threads.values()}:
+        for process in dict.fromkeys(thread.process for thread in self._threads.values()):
             self.kill(process)
         self.run(lambda: not self._threads)
+
+    def _hand_on(self, thread: Thread | None) -> None:
+        """Let whoever is due next go on, and wait until that is this thread, None: one that has ended."""
+        found = self._next()
+        if found is not None and found is thread:
+            return
+        (self._back if found is None else found.turn).release()
+        if thread is not None:
+            thread.turn.acquire()
+
+    def _next(self) -> Thread | None:
+        """Run actions until it is a thread's turn; None when it is up to whoever runs the schedule."""
+        try:
+            while self._failure is None and not self._until():
+                assert self._turns, "deadlock: nothing is left to do"
+                assert self.now < TIME_S_MAX, "it goes on for ever"
+                at, _, action = heapq.heappop(self._turns)
+                self.now = max(self.now, at)
+                found = action()
+                if found is not None:
+                    return found
+        except BaseException as error:  # noqa: BLE001 - see start
+            self._failure = error
+        return None
 
     def _wake(self, thread: Thread, seconds: float) -> None:
         thread.due += 1
         turn = thread.due
-
-        def pass_on() -> None:
-            if thread.due == turn and thread in self._threads.values():
-                thread.turn.release()
-                self._back.acquire()
-
-        self.later(seconds, pass_on)
+        heapq.heappush(self._turns, (self.now + seconds, next(self._count), lambda: thread if thread.due == turn else None))
 
 
 class Lock:

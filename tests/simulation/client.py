@@ -11,7 +11,7 @@ from flinkms_sql.pgwire import messages as m
 from flinkms_sql.pgwire.frames import Splitter
 from tests.simulation.loop import SimLoop, Wire
 
-STREAM_INSERT = "INSERT INTO rating_events VALUES ({}, 1, 1.0, 'x')"
+STREAM_INSERT = "INSERT INTO events VALUES ({}, 1, 1.0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,8 @@ class SimClient(asyncio.Protocol):
         self._whole: asyncio.Future[None] | None = None
         self._ended = False
         self._prepared: set[str] = set()
+        self.said = ""
+        """The text of the last error."""
         self.wire: Wire
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -97,6 +99,7 @@ class SimClient(asyncio.Protocol):
         self._prepared.update(filter(None, names[:parsed]))
         errors = [message.fields["C"] for message in got if isinstance(message, m.ErrorResponse)]
         assert len(errors) <= 1, got
+        self.said = next((message.fields["M"] for message in got if isinstance(message, m.ErrorResponse)), "")
         tags = tuple(message.tag for message in got if isinstance(message, m.CommandComplete))
         ready = got[-1]
         assert isinstance(ready, m.ReadyForQuery)
@@ -106,7 +109,7 @@ class SimClient(asyncio.Protocol):
         if self._ended:
             raise Lost
         self._got.clear()
-        self._whole = self._loop.create_future()
+        self._whole = asyncio.get_running_loop().create_future()
         self.wire.write(b"".join(map(client_messages.encode, messages)))
         await self._whole
         return list(self._got)

@@ -7,7 +7,8 @@ reach it, or its answer may be lost. Must not know the registry, nor what a job 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlparse
@@ -192,9 +193,45 @@ class _Call:
             raise FlinkmsError(errors.CONNECTION_FAILURE, f"Flink {reason}")
 
 
-def read_positions(checkpoint: Path) -> CheckpointPositions:
-    """What a simulated checkpoint holds. Raises OSError when there is none."""
-    found = json.loads((checkpoint / "_metadata").read_text())
-    sources, logs = ({name: {partition: tuple(at) for partition, at in partitions.items()}
-                      for name, partitions in found[kind].items()} for kind in ("sources", "logs"))
-    return CheckpointPositions(sources=sources, logs=logs)
+Places = dict[str, dict[str, tuple[int, ...]]]
+"""By directory or table, then by partition: where something stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a simulated checkpoint holds: where each scan of the query stood, and where the version's logs did."""
+
+    scans: list[Places]
+    logs: Places
+
+    def write(self, directory: Path) -> None:
+        """Into the directory, not complete yet."""
+        directory.mkdir(parents=True)
+        (directory / "_metadata.part").write_text(json.dumps({"scans": self.scans, "logs": self.logs}))
+
+    @classmethod
+    def read(cls, directory: Path) -> Checkpoint:
+        """Raises OSError when there is no complete one."""
+        found = json.loads((directory / "_metadata").read_text())
+        return cls(scans=list(map(_places, found["scans"])), logs=_places(found["logs"]))
+
+
+def _places(found: Mapping[str, Mapping[str, Sequence[int]]]) -> Places:
+    return {name: {partition: tuple(at) for partition, at in partitions.items()} for name, partitions in found.items()}
+
+
+def read_positions(directory: Path) -> CheckpointPositions:
+    """See submissions.CheckpointPositions. Raises OSError when there is no complete checkpoint.
+
+    A scan that does not know a partition yet stands at its beginning.
+    """
+    held = Checkpoint.read(directory)
+    sources: Places = {}
+    apart = set()
+    for path in dict.fromkeys(path for scan in held.scans for path in scan):
+        stood = [scan.get(path, {}) for scan in held.scans]
+        names = dict.fromkeys(name for scan in stood for name in scan)
+        sources[path] = {name: min(scan[name] for scan in stood) for name in names if all(name in scan for scan in stood)}
+        if any(scan != stood[0] for scan in stood):
+            apart.add(path)
+    return CheckpointPositions(sources=sources, logs=held.logs, apart=frozenset(apart))

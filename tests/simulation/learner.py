@@ -15,19 +15,26 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from flinkms_sql.jobs.cluster import Failure
-from flinkms_sql.jobs.submissions import CheckpointPositions, LearnerSubmission
-from flinkms_sql.modellog.frame import APPEND, UPSERT, Position, encode_frame
+from flinkms_sql.jobs.submissions import LearnerSubmission
+from flinkms_sql.modellog.frame import APPEND, UPSERT, Frame, Position, encode_frame
 from flinkms_sql.modellog.partition import PartitionReader
 from flinkms_sql.modellog.segments import Segments
+from flinkms_sql.modellog.stream import stream_ends
 from flinkms_sql.modellog.version import read_version
 from tests.modellog_files import FlinkWriter, upsert_block
 from tests.simulation.baton import EPOCH_S
-from tests.simulation.flink import SimCluster, read_positions
+from tests.simulation.flink import Checkpoint, Places, SimCluster, read_positions
 
 CHECKPOINT_S = 2.0
 WORK_S_MAX = 0.4
 OPEN_S_MAX = 1.5
 RESTART_S = 1.0
+SCANS = (" = 0 UNION ALL ", 2)
+"""How a query says that it reads its stream twice, and how often: each scan every second row."""
+
+SLEEPS_SHARE, SLEEPS_S_MAX = 0.1, 10.0
+"""Share of its turns after which one of several scans rests, and for how long: it looks for partitions now and then."""
+
 GIVEN_UP_SHARE = 0.1
 """Share of the failures after which the job is not started anew."""
 
@@ -48,7 +55,8 @@ class SimLearner:
         self._attempt = 0
         self._group = ""
         self._streams: dict[str, Path] = {}
-        self._starts: dict[str, dict[str, tuple[int, ...]]] = {}
+        self._starts: Places = {}
+        self._scans = SCANS[1] if SCANS[0] in wanted.query else 1
         for table in wanted.tables:
             path = str(table.options["path"])
             at = json.loads(str(table.options["scan.startup.positions"]))
@@ -129,8 +137,8 @@ class SimLearner:
             return
         self._writing[self.version] = self
         self.state = "RUNNING"
-        self._read = {path: dict(partitions) for path, partitions in start.sources.items()}
-        self._readers: dict[tuple[str, str], PartitionReader] = {}
+        self._read = [{path: dict(partitions) for path, partitions in scan.items()} for scan in start.scans]
+        self._rests = [0.0] * self._scans
         self._table, self._width = described.tables[0].name, described.tables[0].width
         logs = Path(self.version) / self._table / "log"
         self._logs = {}
@@ -140,33 +148,45 @@ class SimLearner:
         self._after(WORK_S_MAX * self._baton.chance.random(), self._work)
         self._after(CHECKPOINT_S, self._checkpoint)
 
-    def _start(self) -> CheckpointPositions:
+    def _start(self) -> Checkpoint:
         """Where an attempt begins: the newest checkpoint of the job, else what it was restored from or told."""
         restore = self._newest or (Path(urlparse(self._wanted.restore).path) if self._wanted.restore else None)
+        logs = {table: dict(places) for table, places in self._wanted.logs.items()}
         if restore is None:
-            return CheckpointPositions(sources=self._starts, logs=self._wanted.logs)
-        held = read_positions(restore)
-        sources = {path: {**partitions, **held.sources.get(path, {})} for path, partitions in self._starts.items()}
-        return CheckpointPositions(sources=sources, logs={**self._wanted.logs, **held.logs})
+            return Checkpoint(scans=[self._starts] * self._scans, logs=logs)
+        held = Checkpoint.read(restore)
+        assert len(held.scans) == self._scans, "the state of another query is restored"
+        scans = [{path: {**partitions, **scan.get(path, {})} for path, partitions in self._starts.items()}
+                 for scan in held.scans]
+        return Checkpoint(scans=scans, logs={**logs, **held.logs})
 
     def _work(self) -> None:
-        for path in self._starts:
-            log = Path(path) / "log"
-            for partition in sorted(found.name for found in log.iterdir()) if log.is_dir() else ():
-                self._follow(path, partition)
+        for scan in range(self._scans):
+            if self._baton.now >= self._rests[scan]:
+                self._turn(scan)
+                if scan and self._baton.chance.random() < SLEEPS_SHARE:
+                    self._rests[scan] = self._baton.now + SLEEPS_S_MAX * self._baton.chance.random()
         self._after(WORK_S_MAX * self._baton.chance.random(), self._work)
 
-    def _follow(self, path: str, partition: str) -> None:
-        key = (path, partition)
-        if key not in self._readers:
-            at = self._read.get(path, {}).get(partition)
-            start = None if at is None or at[:2] == (0, 0) else Position(*at[:2])
-            self._readers[key] = PartitionReader(Path(path) / "log" / partition, APPEND, start,
-                                                 clock=lambda: self._baton.now)
-        for frame in self._readers[key].poll(1 << 12):
+    def _turn(self, scan: int) -> None:
+        for path in self._starts:
+            for partition, end in stream_ends(Path(path)).items():
+                self._follow(scan, path, partition, end)
+
+    def _follow(self, scan: int, path: str, partition: str, end: Position) -> None:
+        """Read what is on the disk, and no further."""
+        at = self._read[scan].get(path, {}).get(partition, (0, 0))
+        if at[:2] == end:
+            return
+        reader = PartitionReader(Path(path) / "log" / partition, APPEND, Position(*at[:2]) if at[0] else None, stop=end,
+                                 clock=lambda: self._baton.now)
+        for frame in reader.poll(1 << 12):
+            assert isinstance(frame, Frame), f"{path}/{partition} was read past {frame.since}, what is on the disk"
             for number in frame.columns()[0].values.tolist():
-                self._logs[f"p{number % len(self._logs)}"].write(_record(number, self._width))
-            self._read.setdefault(path, {})[partition] = (*frame.end, 0)
+                if number % self._scans == scan:
+                    self._logs[f"p{number % len(self._logs)}"].write(_record(number, self._width))
+            self._read[scan].setdefault(path, {})[partition] = (*frame.end, 0)
+        reader.close()
 
     def _checkpoint(self) -> None:
         chance = self._baton.chance
@@ -180,16 +200,15 @@ class SimLearner:
             self._after(0.3 * chance.random(), lambda: self._complete(made))
         self._after(CHECKPOINT_S * (0.5 + chance.random()), self._checkpoint)
 
-    def _write(self, directory: Path) -> tuple[Path, CheckpointPositions]:
-        held = CheckpointPositions(
-            sources={path: dict(partitions) for path, partitions in self._read.items()},
+    def _write(self, directory: Path) -> tuple[Path, Checkpoint]:
+        held = Checkpoint(
+            scans=[{path: dict(partitions) for path, partitions in scan.items()} for scan in self._read],
             logs={self._table: {name: tuple(log.position) for name, log in self._logs.items()}},
         )
-        directory.mkdir(parents=True)
-        (directory / "_metadata.part").write_text(json.dumps({"sources": held.sources, "logs": held.logs}))
+        held.write(directory)
         return directory, held
 
-    def _complete(self, made: tuple[Path, CheckpointPositions]) -> None:
+    def _complete(self, made: tuple[Path, Checkpoint]) -> None:
         """The checkpoint counts from now on; then its sources and sinks are told."""
         directory, held = made
         file = directory / "_metadata"
@@ -199,7 +218,7 @@ class SimLearner:
         former, self._newest = self._newest, directory
         if former is not None and former.name.startswith("chk-"):
             shutil.rmtree(former)
-        for path, partitions in held.sources.items():
+        for path, partitions in read_positions(directory).sources.items():
             group = Path(path) / "groups" / f"{self._group}.json"
             if Path(path).exists():
                 group.parent.mkdir(exist_ok=True)
@@ -209,7 +228,7 @@ class SimLearner:
 
 
 def _record(number: int, width: int) -> bytes:
-    return encode_frame(UPSERT, 1, upsert_block([(0, number, 1, 1.0)], width), 7)
+    return encode_frame(UPSERT, 1, upsert_block([(1, number, 1, 1.0)], width), 7)
 
 
 def _begun(path: Path, at: Sequence[int]) -> FlinkWriter:

@@ -58,6 +58,21 @@ class Ledger:
         """As ReadyForQuery tells it."""
         return {"block": "transaction", "failed": "failed"}.get(self.state, "idle")
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the transaction that is open may not write."""
+        return self._read_only
+
+    def open_rows(self) -> set[Row]:
+        """The rows of the transaction that is open."""
+        return {entry for entry in self._entries if isinstance(entry, Row)}
+
+    @staticmethod
+    def rows_of(text: str) -> set[Row]:
+        """The rows that a statement inserts."""
+        insert = _INSERT.fullmatch(text)
+        return {Row(insert[1], int(insert[2]))} if insert else set()
+
     def run(self, text: str) -> str:
         """Run one statement; its command tag. Raises Refused."""
         try:
@@ -77,7 +92,8 @@ class Ledger:
         if begin := _BEGIN.fullmatch(text):
             if self.state != "block":
                 self.state = "block"
-                self._read_only = "READ ONLY" in (begin["modes"] or begin["more"] or "").upper()
+                # What an implicit block has become it stays, when it is made an explicit one.
+                self._read_only = self._read_only or "READ ONLY" in (begin["modes"] or begin["more"] or "").upper()
             return "BEGIN" if text.startswith("BEGIN") else "START TRANSACTION"
         if self.state == "idle":
             self.state = "implicit"

@@ -17,6 +17,9 @@ SETTINGS = {
     "standard_conforming_strings": "on", "default_transaction_read_only": "off", "IntervalStyle": "postgres",
 }
 COLUMN = m.Field(name="value", oid=25, size=-1)
+KNOWN = "current_setting('transaction_read_only')"
+"""In the question of what PostgreSQL does not report by itself: role, access mode, timeout in seconds, two formats."""
+
 PATH = "/simulated/.s.PGSQL.5432"
 
 
@@ -56,6 +59,7 @@ class Backend(asyncio.Protocol):
         self._ledger = Ledger()
         self._statements: dict[str, str] = {}
         self._portals: dict[str, str] = {}
+        self._values: dict[str, tuple[bytes | None, ...]] = {}
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -125,6 +129,7 @@ class Backend(asyncio.Protocol):
                 self._say(m.ParseComplete())
             case m.Bind():
                 self._portals[message.portal] = self._known(self._statements, message.statement, "26000")
+                self._values[message.portal] = tuple(message.values)
                 self._say(m.BindComplete())
             case m.Describe(target="statement"):
                 text = self._known(self._statements, message.name, "26000")
@@ -132,7 +137,9 @@ class Backend(asyncio.Protocol):
             case m.Describe():
                 self._say(*_description(self._known(self._portals, message.name, "34000")))
             case m.Execute():
-                self._run(self._known(self._portals, message.portal, "34000"), describes=False)
+                text = self._known(self._portals, message.portal, "34000")
+                self._set(text, self._values[message.portal])
+                self._run(text, describes=False)
             case m.Close():
                 self._say(m.CloseComplete())
 
@@ -142,13 +149,19 @@ class Backend(asyncio.Protocol):
             raise Refused(sqlstate)
         return kept[name]
 
+    def _set(self, text: str, values: tuple[bytes | None, ...]) -> None:
+        """What the frontend sets by a function."""
+        if "set_config" in text and values[0] == b"transaction_read_only" and values[1] == b"on":
+            self._ledger.run("SET TRANSACTION READ ONLY")
+
     def _run(self, text: str, *, describes: bool) -> None:
         tag = self._ledger.run(text)
         self._keep()
         if tag.startswith("SELECT"):
             if describes:
                 self._say(m.RowDescription(fields=(COLUMN,)))
-            self._say(m.DataRow(values=(b"1",)))
+            read_only = b"on" if self._ledger.read_only else b"off"
+            self._say(m.DataRow(values=(b"", read_only, b"0", b"1", b"hex") if KNOWN in text else (b"1",)))
         self._say(m.CommandComplete(tag=tag))
 
 

@@ -1,17 +1,20 @@
-"""Streams on a simulated disk: an append is durable when its sync is over, and a kill finds some syncs done, some not.
+"""Streams on a simulated disk: real files, appends that take a while and fail, and a kill that finds some of them half done.
 
-Must not know sessions. Implements server.services.Streams.
+Must not know sessions. A writer is what modellog.stream.StreamWriter is to a frontend.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from tests.simulation.loop import SimLoop
-from udfs.block import Column
+from flinkms_sql.modellog.frame import APPEND
+from flinkms_sql.modellog.stream import Stream
+from flinkms_sql.modellog.writer import PartitionWriter
+from tests.simulation.baton import EPOCH_S, Lock
+from tests.simulation.loop import PROCESS, SimLoop
+from udfs.block import Column, encode_block
 
 SYNC_S_MAX = 0.02
 """A sync takes up to this long, in simulated seconds."""
@@ -20,48 +23,61 @@ FAILURE_SHARE = 0.03
 """Share of the appends that fail: the disk is full."""
 
 
-class SimStream:
-    """One stream; ``durable`` are the numbers in its first column, in order. It outlives the frontends that write it."""
+class Disk:
+    """Where streams are; ``fails``: it is full now and then."""
 
     def __init__(self, loop: SimLoop) -> None:
-        self.durable: list[int] = []
+        self.loop = loop
         self.fails = False
-        self._loop = loop
-        self._open: set[asyncio.Future[None]] = set()
+
+    def writer(self, stream: Stream, partition: str) -> SimWriter:
+        """See serving.streams.OpenWriter."""
+        return SimWriter(self, stream, partition)
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+        return EPOCH_S + self.loop.now
+
+
+class SimWriter:
+    """A partition that a frontend holds, until it closes it or is killed."""
+
+    def __init__(self, disk: Disk, stream: Stream, partition: str) -> None:
+        self.stream = stream
+        self._disk = disk
+        self._full = False
+        self._held = True
+        self._writer = PartitionWriter(stream.path / "log" / partition, clock=disk.time, fsync=self._fsync)
+        self._one = Lock(disk.loop.baton)
+        if (process := PROCESS.get()) is not None:
+            process.at_death.append(self._let_go)
 
     async def append(self, columns: Sequence[Column]) -> None:
         """See server.services.StreamWriter."""
-        numbers = columns[0].values.tolist()
-        if self.fails and self._loop.chance.random() < FAILURE_SHARE:
-            await asyncio.sleep(SYNC_S_MAX * self._loop.chance.random())
-            raise FlinkmsError(errors.DISK_FULL, "the disk is full")
-        synced: asyncio.Future[None] = self._loop.create_future()
-        self._open.add(synced)
-        self._loop.call_later(SYNC_S_MAX * self._loop.chance.random(), self._sync, synced, numbers)
-        await synced
+        await self._disk.loop.run_in_executor(self, self._commit, columns)
 
-    def _sync(self, synced: asyncio.Future[None], numbers: list[int]) -> None:
-        if synced in self._open:
-            self._open.discard(synced)
-            self.durable += numbers
-            if not synced.done():
-                synced.set_result(None)
+    def close(self) -> None:
+        """See StreamWriter: blocks until what was begun is on the disk."""
+        with self._one:
+            self._let_go()
 
-    def kill(self) -> None:
-        """The writer is gone: what it had not synced may be on the disk or not."""
-        for synced in list(self._open):
-            self._open.discard(synced)
-            synced.cancel()
+    def _let_go(self) -> None:
+        if self._held:
+            self._held = False
+            self._writer.close()
 
+    def _commit(self, columns: Sequence[Column]) -> None:
+        types = [column.type.value.code for column in self.stream.columns]
+        baton = self._disk.loop.baton
+        with self._one:
+            if not self._held:
+                raise FlinkmsError(errors.ADMIN_SHUTDOWN, f'stream "{self.stream.path.name}" is closed for appending')
+            self._writer.append(APPEND, len(columns[0]), encode_block(list(zip(types, columns, strict=True))))
+            baton.wait(SYNC_S_MAX * baton.chance.random())
+            self._full = self._disk.fails and baton.chance.random() < FAILURE_SHARE
+            self._writer.sync()
 
-class SimStreams:
-    """The streams of the simulation: there is one."""
-
-    def __init__(self, loop: SimLoop) -> None:
-        self.events = SimStream(loop)
-
-    def writer(self, table: str) -> SimStream:
-        """See server.services.Streams."""
-        if table != "rating_events":
-            raise FlinkmsError(errors.UNDEFINED_TABLE, f'stream "{table}" does not exist')
-        return self.events
+    def _fsync(self, handle: int) -> None:
+        if self._full:
+            self._full = False
+            raise OSError(28, "no space left")
