@@ -29,7 +29,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 ENDED: tuple[JobEnd, ...] = ("finished", "failed", "canceled")
 """States a job does not leave."""
 
-
 OPEN: tuple[JobState, ...] = ("queued", "starting", "running", "restarting")
 """The other states."""
 
@@ -138,14 +137,15 @@ class LearnerStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learner:
-    """A Flink job that teaches a version. Its newest complete checkpoint, or ``start`` while there is none, is what the
-    version has learned; ``plan`` says what may restore that checkpoint, ``job`` on behalf of which standing job it runs."""
+    """A Flink job that teaches a version: its newest complete checkpoint, else ``start``, is what the version has learned.
+    ``plan`` says what may restore that, ``job`` who asked for it, ``holds`` in what its query holds rows back: windows, joins."""
 
     job: int | None
     flink_job_id: str
     query: str
     plan: str
     start: LearnerStart
+    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

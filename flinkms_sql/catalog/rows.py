@@ -102,7 +102,7 @@ def learning(row: Row | None) -> Learning:
     learner = None
     if row["flink_job_id"] is not None:
         start = row["start"]
-        learner = Learner(job=row["job"], flink_job_id=row["flink_job_id"], query=row["query"], plan=row["plan"],
+        learner = Learner(job=row["job"], holds=tuple(start.get("holds", ())), flink_job_id=row["flink_job_id"], query=row["query"], plan=row["plan"],
                           start=LearnerStart(restore=start["restore"], sources=positions_of(start["sources"]),
                                              logs=positions_of(start["logs"]),
                                              apart=frozenset(start.get("apart", ()))))
@@ -112,7 +112,7 @@ def learning(row: Row | None) -> Learning:
 def learner_parameters(learner: Learner) -> dict[str, Any]:
     """The columns of flinkms.version_learning that a learner sets."""
     start = {"restore": learner.start.restore, "sources": positions_json(learner.start.sources),
-             "logs": positions_json(learner.start.logs), "apart": sorted(learner.start.apart)}
+             "logs": positions_json(learner.start.logs), "apart": sorted(learner.start.apart), "holds": list(learner.holds)}
     return {"job": learner.job, "flink_job_id": learner.flink_job_id, "query": learner.query, "plan": learner.plan,
             "start": Jsonb(start)}
 

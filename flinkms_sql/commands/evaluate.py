@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from flinkms_sql.app import open_deployer
 from flinkms_sql.catalog.address import parse_address
 from flinkms_sql.catalog.storable import dumps
-from flinkms_sql.deploy.events import Notice, Progress, Rows
+from flinkms_sql.deploy.events import Notice, Progress, Rows, Telling
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.flinkquery import read_flink_query
 from flinkms_sql.query.statements.statement import EvaluateModel
@@ -29,12 +29,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print one line per metric; how far the job is goes to standard error."""
     statement = EvaluateModel(address=parse_address(arguments.model), query=read_flink_query(arguments.query, 1),
                               position=1)
-    shown = None
+    telling = Telling(0.0)
     with open_deployer(settings) as deployer, in_query(arguments.query):
         for event in deployer.execute(statement, arguments.query):
             match event:
-                case Progress() if event.phase != shown:
-                    shown = event.phase
+                case Progress() if telling.is_due(event, 0.0):
                     print(event, file=sys.stderr)
                 case Notice():
                     print(event, file=sys.stderr)

@@ -31,6 +31,22 @@ class Progress:
         return f"job {self.job}: {self.phase}{steps}{numbers}"
 
 
+class Telling:
+    """Which progress a listener shows who wants a line for each change, at most one in ``pause_s`` seconds."""
+
+    def __init__(self, pause_s: float) -> None:
+        self._pause_s = pause_s
+        self._told: Progress | None = None
+        self._told_at = float("-inf")
+
+    def is_due(self, step: Progress, now: float) -> bool:
+        """Whether to show this one at ``now`` (seconds): it then counts as shown. What is left out comes at the next look."""
+        if step == self._told or now - self._told_at < self._pause_s:
+            return False
+        self._told, self._told_at = step, now
+        return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """Something that must be told: what else a statement has changed, what it waits for. In PostgreSQL's form."""

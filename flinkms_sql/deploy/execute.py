@@ -7,7 +7,7 @@ about sockets or Flink: what takes time is a row of ``flinkms.jobs``.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.lifetimes import VERSION_PATH
 from flinkms_sql.catalog.records import ENDED, LIVE, Column, JobRecord, ModelRecord, NewJob, Snapshot, no_table
 from flinkms_sql.catalog.store import Store
+from flinkms_sql.deploy import held
 from flinkms_sql.deploy.events import Done, Event, Notice, Rows, started
 from flinkms_sql.deploy.flinkcalls import with_functions
 from flinkms_sql.deploy.follow import follow_job
@@ -188,7 +189,8 @@ class Deployer:
         if model.training_query is None:
             raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, f'model "{statement.name}" has no training query',
                                hint="CREATE MODEL … AS SELECT declares one.", position=statement.position)
-        yield from follow_job(self.store, self._begin_training(model, text).id)
+        ended = yield from follow_job(self.store, self._begin_training(model, text).id)
+        yield from _told(lambda: held.refreshed(self.store, model.name, ended.version or 0))
         yield Done(tag="REFRESH MODEL")
 
     def _begin_training(self, model: ModelRecord, text: str) -> JobRecord:
@@ -206,9 +208,15 @@ class Deployer:
             raise
 
     def _learn(self, statement: ast.LearnModel, text: str) -> Iterator[Event]:
+        told = self._given_up(statement)
         job = self._begin_learning(statement, text)
+        yield from told
         yield from follow_job(self.store, job.id, until="running")
         yield from started(job.id)
+
+    def _given_up(self, statement: ast.LearnModel) -> list[Notice]:
+        """What is to be told of the former query, looked up before another one is the live version's."""
+        return list(_told(lambda: held.given_up(self.store, self.store.snapshot(), statement.name, statement.query.text)))
 
     def _begin_learning(self, statement: ast.LearnModel, text: str, replacing: int | None = None) -> JobRecord:
         snapshot = self.store.snapshot()
@@ -227,7 +235,9 @@ class Deployer:
         """Another learner in place of a model's, in one change: it waits for the former's end and goes on from there,
         whether anybody follows or not. If it cannot start, the former does again."""
         former = standing_learner(self.store.jobs(), statement.name)
+        told = self._given_up(statement)
         job = self._begin_learning(statement, text, None if former is None else former.id)
+        yield from told
         try:
             yield from follow_job(self.store, job.id, until="running", cancel=False)
         except FlinkmsError as error:
@@ -296,8 +306,10 @@ class Deployer:
         """Statements that are one write to the registry."""
         match statement:
             case ast.PromoteVersion():
+                former = self.store.snapshot().aliases.get((statement.name, LIVE))
                 with at(statement.position):
                     self.store.set_alias(statement.name, LIVE, statement.version)
+                yield from _told(lambda: held.promoted(self.store, statement.name, former))
                 yield Done(tag="ALTER MODEL")
             case ast.SetAlias():
                 with at(statement.position):
@@ -308,8 +320,10 @@ class Deployer:
                     self.store.drop_alias(statement.name, statement.alias)
                 yield Done(tag="ALTER MODEL")
             case ast.RollbackModel():
+                former = self.store.snapshot().aliases.get((statement.name, LIVE))
                 with at(statement.position):
                     self.store.rollback(statement.name)
+                yield from _told(lambda: held.promoted(self.store, statement.name, former))
                 yield Done(tag="ALTER MODEL")
             case ast.SetModelOptions():
                 self._set_options(statement)
@@ -350,6 +364,13 @@ class Deployer:
         configured(model.algorithm, options, [column.type.name for column in model.inputs], model.outputs,
                    statement.position)
         self.store.set_model_options(statement.name, options)
+
+
+def _told(said: Callable[[], str | None]) -> Iterator[Notice]:
+    """What is to be told of something that is done; nothing of a model that was dropped in that moment."""
+    with suppress(FlinkmsError):
+        if (message := said()) is not None:
+            yield Notice(message=message)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from flinkms_sql import errors
 from flinkms_sql.catalog.store import Store
+from flinkms_sql.deploy.held import holding
 from flinkms_sql.deploy.placing import in_file, in_statement
 from flinkms_sql.deploy.stages import Given, Stage, stages
 from flinkms_sql.errors import FlinkmsError
@@ -40,7 +41,8 @@ def plan_script(store: Store, text: str, variables: Mapping[str, str], *, file: 
             statement = _deploying(entry, catalog)
         given.append(Given(file=file, entry=entry, statement=statement))
         catalog = with_statement(catalog, statement)
-    return stages(given, snapshot, store.jobs())
+    jobs = store.jobs()
+    return stages(given, snapshot, jobs, holding(store, snapshot, jobs))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ nothing, so that applying twice changes nothing; one that contradicts what is re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,22 +49,32 @@ class Stage:
         return f"{SIGNS.get(self.action, '+')} line {self.given.entry.line:>3}  {self.action:<9}  {self.what}"
 
 
-def stages(script: Sequence[Given], snapshot: Snapshot, jobs: Sequence[JobRecord]) -> list[Stage]:
-    """The stages of a file, in its order. Raises 42710 when something is registered with another definition."""
-    return [_stage(given, snapshot, jobs) for given in script]
+def stages(script: Sequence[Given], snapshot: Snapshot, jobs: Sequence[JobRecord], holding: Mapping[str, str]) -> list[Stage]:
+    """The stages of a file, in its order; ``holding``: by model, in what its standing job's query holds rows back.
+
+    Raises 42710 when something is registered with another definition.
+    """
+    return [_stage(given, snapshot, jobs, holding) for given in script]
 
 
-def _stage(given: Given, snapshot: Snapshot, jobs: Sequence[JobRecord]) -> Stage:
+def _stage(given: Given, snapshot: Snapshot, jobs: Sequence[JobRecord], holding: Mapping[str, str]) -> Stage:
     with in_statement(given.file, given.entry):
         action = _action(given, snapshot, jobs)
-    return Stage(given=given, action=action, what=describe(given.statement) + _besides(action, given.statement, jobs))
+    besides = _besides(action, given.statement, jobs, holding)
+    return Stage(given=given, action=action, what=describe(given.statement) + besides)
 
 
-def _besides(action: Action, statement: ast.Deploying, jobs: Sequence[JobRecord]) -> str:
+def _besides(action: Action, statement: ast.Deploying, jobs: Sequence[JobRecord], holding: Mapping[str, str]) -> str:
     """What else a stage does."""
-    if action == "replace" and isinstance(statement, ast.LearnModel):
-        known = standing_learner(jobs, statement.name)
-        return f", in place of job {known.id}, which is stopped and from whose end it goes on" if known else ""
+    match action, statement:
+        case "replace", ast.LearnModel():
+            known = standing_learner(jobs, statement.name)
+            held = holding.get(statement.name)
+            return (f", in place of job {known.id}, which is stopped and from whose end it goes on" if known else "") + (
+                f"; rows that it then holds in {held} are not learned" if held else "")
+        case "run", ast.RefreshModel() | ast.PromoteVersion() | ast.RollbackModel():
+            held = holding.get(statement.name)
+            return f"; {held} of its learning query begin empty for a version that has not learned by it" if held else ""
     return ""
 
 

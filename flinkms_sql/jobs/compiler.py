@@ -10,6 +10,7 @@ from flinkms_sql.jobs.labels import training_label
 from flinkms_sql.jobs.submissions import (
     CheckpointPositions,
     EvaluationSubmission,
+    LearnerPlanned,
     LearnerSubmission,
     Planned,
     Rows,
@@ -44,19 +45,20 @@ class Compiler:
         with self._compiling:
             return checkpoint_positions(uri)
 
-    def submit_learner(self, wanted: LearnerSubmission, planned: Planned) -> None:
+    def submit_learner(self, wanted: LearnerSubmission, planned: LearnerPlanned) -> None:
         """See Flink."""
         with self._compiling:
             workspace = self._workspace(wanted, standing=True)
             workspace.create_function("learn", learn_function(wanted.version, wanted.columns[-1][1], wanted.job))
             observations = workspace.queried(wanted.query, [name for name, _ in wanted.columns])
+            operators = workspace.operators(observations)
             observations = workspace.with_wake_row(workspace.typed(observations, wanted.columns))
             workspace.create_view("deltas", workspace.applied("learn", observations, "bundle"))
             logs = {table: {partition: list(at) for partition, at in partitions.items()}
                     for table, partitions in wanted.logs.items()}
             workspace.create_table("model_push", [("bundle", SqlType.BYTES)],
                                    {"path": wanted.version, **PUSH, "sink.start-positions": json.dumps(logs)})
-            planned()
+            planned(operators)
             workspace.submit("learn")
 
     def submit_training(self, wanted: TrainingSubmission, planned: Planned) -> None:

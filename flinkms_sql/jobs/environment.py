@@ -20,6 +20,7 @@ from pyflink.common import Configuration
 from pyflink.java_gateway import get_gateway
 from pyflink.table import EnvironmentSettings, Schema, Table, TableDescriptor, TableEnvironment
 from pyflink.table.catalog import CatalogBaseTable, ObjectPath
+from pyflink.table.explain_detail import ExplainDetail
 from pyflink.table.expression import Expression
 from pyflink.table.expressions import call, col, null_of
 from pyflink.util.exceptions import JavaException
@@ -79,6 +80,9 @@ WORKER_MODE = "_python_worker_execution_mode"
 job as threads of the client: they would compete with it for one interpreter lock, and die with it."""
 
 NO_TEXT = FlinkText(text="")
+
+EXECUTION_PLAN = "== Physical Execution Plan =="
+"""The line after which Flink explains a query's operators, as JSON."""
 
 CAUSES_MAX = 8
 """Exceptions of a chain that are looked at."""
@@ -199,6 +203,11 @@ class Workspace:
                 hint="The SELECT lists the model's inputs in order, then the label.", position=1,
             )
         return table
+
+    def operators(self, table: Table) -> list[str]:
+        """Names of the operators of Flink's own plan of a table, sources first: "Source: events", "Calc", "WindowJoin"."""
+        text = self._java_errors(lambda: table.explain(ExplainDetail.JSON_EXECUTION_PLAN))
+        return [node["type"].rsplit("[", 1)[0] for node in json.loads(text.split(EXECUTION_PLAN, 1)[1])["nodes"]]
 
     @staticmethod
     def gives_text(table: Table) -> bool:

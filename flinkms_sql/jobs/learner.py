@@ -33,6 +33,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.jobs.checkpoints import newest_checkpoint, was_stopped
 from flinkms_sql.jobs.cluster import ENDED_STATES
 from flinkms_sql.jobs.context import JobContext, input_types, new_flink_job_id, output_type, signature
+from flinkms_sql.jobs.held import held_in
 from flinkms_sql.jobs.labels import served_label
 from flinkms_sql.jobs.leftout import gather
 from flinkms_sql.jobs.readers import learning_group
@@ -284,4 +285,5 @@ def _submit(standing: JobRecord, version: VersionRecord, learner: Learner, table
     )
     gather(taught, standing.id)
     # Before the submission: a runner that is killed in between finds it, or that it never came.
-    context.flink.submit_learner(wanted, lambda: context.store.record_learner(version, learner))
+    context.flink.submit_learner(wanted, lambda operators: context.store.record_learner(
+        version, replace(learner, holds=held_in(operators))))

@@ -118,6 +118,9 @@ class CheckpointPositions:
 Planned = Callable[[], None]
 """Called when the plan is made and before the cluster gets it; when it raises, the cluster does not."""
 
+LearnerPlanned = Callable[[Sequence[str]], None]
+"""The same, with the names of the operators that Flink's plan has for the query of a learner."""
+
 Rows = Callable[[], list[tuple[Any, ...]]]
 """The rows of a bounded query, once; waits for its end."""
 
@@ -131,7 +134,7 @@ class Flink(Protocol):
     def warm(self) -> None:
         """Start what the first submission would wait for."""
 
-    def submit_learner(self, wanted: LearnerSubmission, planned: Planned) -> None:
+    def submit_learner(self, wanted: LearnerSubmission, planned: LearnerPlanned) -> None:
         """Start a learner."""
 
     def submit_training(self, wanted: TrainingSubmission, planned: Planned) -> None:

@@ -114,6 +114,56 @@ def test_another_query_goes_on_from_two_scans_of_a_stream_only_where_both_stand(
             check_every_delta(replica, {"users": [1, 6, 2, 7, 3], "items": [1, 1, 2, 2, 3]})
 
 
+WINDOW = ("SELECT {first} + COUNT(*), i, 4.0 FROM TABLE(TUMBLE(TABLE held_events, DESCRIPTOR(seen), INTERVAL '10' SECOND)) "
+          "GROUP BY i, window_start, window_end")
+"""One observation for each window, whose user is 1000 (or another number) and how many rows the window held."""
+
+
+def test_a_window_over_a_promotion_holds_what_is_said(deployment: Deployment, tmp_path: Path):
+    """What was in it where the training ended is not in the new version's, and still in the former one's."""
+    replaced = WINDOW.format(first=2000)
+    with deployment.connect() as connection:
+        notices: list[str] = []
+        connection.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+        connection.execute("CREATE TABLE held_events (u BIGINT, i BIGINT, r DOUBLE, seen TIMESTAMP_LTZ(3), "
+                           "WATERMARK FOR seen AS seen) WITH ('connector' = 'flinkms')")
+
+        def insert(*seconds: int) -> None:
+            connection.execute("INSERT INTO held_events VALUES " + ", ".join(
+                f"({second}, {second % 3 + 1}, 4.0, '2024-01-01 00:00:{second:02d}+00')" for second in seconds))
+
+        insert(0, 3)
+        connection.execute("CREATE MODEL held INPUT (u BIGINT, i BIGINT) OUTPUT (r DOUBLE) WITH ('algorithm' = 'als', "
+                           "'factors' = '2', 'iterations' = '1') AS SELECT u, i, r FROM held_events")
+        connection.execute(f"INSERT INTO MODEL held {WINDOW.format(first=1000)}")
+        insert(0, 3)
+        assert not [text for text in notices if "windows" in text]
+        (file := tmp_path / "held.sql").write_text(
+            "REFRESH MODEL held;\nALTER MODEL held ROLLBACK;\n" f"INSERT INTO MODEL held {replaced};\n")
+        planned = deployment.command("plan", str(file)).splitlines()
+        assert [line.partition(";")[2].strip() for line in planned] == [
+            *["windows of its learning query begin empty for a version that has not learned by it"] * 2,
+            "rows that it then holds in windows are not learned"]
+        connection.execute("REFRESH MODEL held")
+        assert any(text.startswith("windows of the learning query (job ") and "began empty for version 2" in text for text in notices)
+        insert(6, 15)  # the window of the rows above ends with one more row
+        users = {1: [], 2: []}
+        for version in (2, 1):
+            notices.clear()
+            connection.execute(f"ALTER MODEL held PROMOTE VERSION {version}")
+            assert not [text for text in notices if "windows" in text], "both have learned by this query"
+            with replica_of(deployment.version_path("held", version)) as replica:
+                wait_for(lambda replica=replica: learned(replica) == 1, "the window to be learned")
+                table = replica.tables["users"]
+                users[version] = table.keys[table.sequences > 0].tolist()
+        assert users == {2: [1001], 1: [1003]}
+        notices.clear()
+        stop(connection, "held")
+        connection.execute(f"INSERT INTO MODEL held {replaced}")
+        assert any(text.startswith("rows that the former query still held in windows are not learned") for text in notices)
+        stop(connection, "held")
+
+
 def stop(connection: psycopg.Connection, model: str) -> None:
     """STOP JOB of the newest learner of a model."""
     newest = "SELECT max(id) FROM flinkms.jobs WHERE kind = 'learn' AND model = %s"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,7 +18,7 @@ import psycopg
 import pytest
 
 from tests.deployment import Deployment
-from tests.faults import predictions
+from tests.faults import Background, pid_of, predictions, wait_for
 from udfs.generate import PlantedRatings
 
 pytestmark = pytest.mark.integration
@@ -116,6 +118,52 @@ def test_a_model_whose_first_training_fails_is_not_there_and_can_be_created_agai
     write_good(trained.file)
     trained.deployment.execute(create)
     assert predictions(trained.deployment, "frailer", *PAIRS) == predictions(trained.deployment, "frail", *PAIRS)
+
+
+def test_a_version_that_cannot_be_loaded_fails_its_training_with_the_reason(trained: Trained):
+    """A byte of its base is another one than was written, while the runner does not look."""
+    write_good(trained.file)
+    before, earlier = predictions(trained.deployment, "frail", *PAIRS), trained.versions()
+    create = ("CREATE MODEL spoilt INPUT (u BIGINT, i BIGINT) OUTPUT (r DOUBLE) WITH ('algorithm' = 'als', "
+              "'factors' = '4', 'iterations' = '3') AS SELECT u, i, r FROM frail_ratings")
+    for statement, model in (("REFRESH MODEL frail", "frail"), (create, "spoilt")):
+        error = spoilt(trained.deployment, statement, model)
+        assert (error.sqlstate, predictions(trained.deployment, "frail", *PAIRS)) == ("XX001", before)
+        assert re.match(r'file ".*/base-000001/.*" is damaged', error.diag.message_primary), error
+    *others, (version, state, reason) = trained.versions()
+    assert others == earlier and (version, state) == (len(earlier) + 1, "failed") and "is damaged" in reason
+    with trained.deployment.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM flinkms.models WHERE name = 'spoilt'").fetchone() == (0,)
+        connection.execute("REFRESH MODEL frail")
+    assert trained.versions()[-1] == (len(earlier) + 2, "ready", None)
+    assert predictions(trained.deployment, "frail", *PAIRS) == before
+
+
+def spoilt(deployment: Deployment, statement: str, model: str) -> psycopg.Error:
+    """How a training ends whose base is damaged between its Flink job and whoever publishes it."""
+    ends: list[psycopg.Error] = []
+
+    def train() -> None:
+        with pytest.raises(psycopg.Error) as caught:
+            deployment.execute(statement)
+        ends.append(caught.value)
+
+    runner = pid_of(deployment, "jobs")
+    with deployment.connect() as connection, Background(train):
+        newest = ("SELECT v.path FROM flinkms.jobs AS j JOIN flinkms.model_versions AS v USING (model, version) "
+                  "WHERE j.model = %s AND j.state = 'running' AND j.kind = 'train'")
+        wait_for(lambda: connection.execute(newest, (model,)).fetchone(), "the training to be with Flink")
+        os.kill(runner, signal.SIGSTOP)
+        try:
+            path = Path(connection.execute(newest, (model,)).fetchone()[0])
+            wait_for((path / "fit.json").exists, "the base to be complete")
+            file = max((path / "users").glob("base-*/*"), key=lambda file: file.stat().st_size)
+            data = bytearray(file.read_bytes())
+            data[len(data) // 2] ^= 1
+            file.write_bytes(data)
+        finally:
+            os.kill(runner, signal.SIGCONT)
+    return ends[0]
 
 
 AT_ONCE_S = 4.0

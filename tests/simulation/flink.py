@@ -19,6 +19,7 @@ from flinkms_sql.jobs.cluster import ENDED_STATES, Failure, JobStatus
 from flinkms_sql.jobs.submissions import (
     CheckpointPositions,
     EvaluationSubmission,
+    LearnerPlanned,
     LearnerSubmission,
     Planned,
     Rows,
@@ -143,9 +144,9 @@ class SimFlink:
         except OSError as error:
             raise FlinkmsError(errors.IO_ERROR, f"checkpoint {uri} cannot be read") from error
 
-    def submit_learner(self, wanted: LearnerSubmission, planned: Planned) -> None:
+    def submit_learner(self, wanted: LearnerSubmission, planned: LearnerPlanned) -> None:
         """See Flink."""
-        self._submit(wanted, planned)
+        self._submit(wanted, lambda: planned(()))
 
     def submit_training(self, wanted: TrainingSubmission, planned: Planned) -> None:
         """See Flink."""

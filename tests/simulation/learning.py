@@ -213,7 +213,7 @@ class LearningWorld:
         if how == "apply":
             entry, = read_script(text, {})
             given = Given(file="the file", entry=entry, statement=plan.statement)
-            events = self._deployer.apply(stages([given], self.store.snapshot(), self.store.jobs())[0])
+            events = self._deployer.apply(stages([given], self.store.snapshot(), self.store.jobs(), {})[0])
         else:
             events = self._deployer.execute(plan.statement, text)
         for _ in events:
@@ -256,7 +256,8 @@ class LearningWorld:
 
     def _meddle(self) -> None:
         self.baton.wait(12.0 * self.chance.random())
-        self.chance.choice((self._stop, self._stop, self._replace, self._promote, self._roll_back, self._drop_model))()
+        self.chance.choice((self._stop, self._stop, self._replace, self._promote, self._roll_back, self._drop_model,
+                            lambda: self._execute("REFRESH MODEL m")))()
         self._meddling -= 1
 
     def _replace(self) -> None:

@@ -1,6 +1,6 @@
 """Statements that change what is deployed: run by the deployer, told to the client as they go.
 
-Must not know how a deployment works. Progress becomes notices, at most one a second; a CancelRequest or
+Must not know how a deployment works. Progress becomes notices, one for each change, at most one a second; a CancelRequest or
 statement_timeout ends the statement at its next step.
 """
 
@@ -13,7 +13,7 @@ from contextlib import aclosing
 from typing_extensions import assert_never
 
 from flinkms_sql import errors
-from flinkms_sql.deploy.events import Done, Notice, Progress, Rows
+from flinkms_sql.deploy.events import Done, Notice, Progress, Rows, Telling
 from flinkms_sql.engine.columns import column_of
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import messages as m
@@ -35,13 +35,12 @@ async def run(context: Context, plan: DeployPlan, portal: Portal) -> None:
                            hint="This frontend only serves models.")  # fmt: skip
     outbox = context.outbox
     context.interrupts.allow(context.transaction.known.timeout_s)
-    now, told_at = asyncio.get_running_loop().time, float("-inf")
+    now, telling = asyncio.get_running_loop().time, Telling(NOTICE_SECONDS_MIN)
     async with aclosing(deployer.execute(plan)) as steps:
         async for step in steps:
             match step:
                 case Progress():
-                    if now() - told_at >= NOTICE_SECONDS_MIN:
-                        told_at = now()
+                    if telling.is_due(step, now()):
                         outbox.send(reports.notice(str(step)))
                 case Notice():
                     outbox.send(reports.notice(step.message))
