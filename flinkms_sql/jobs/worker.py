@@ -54,6 +54,13 @@ def _to_list_column(series: pd.Series, sql_type: SqlType) -> Column:
     return Column(values, None if valid.all() else valid, offsets)
 
 
+def each_row(arguments: Sequence[object]) -> list[pd.Series]:
+    """The arguments of a batch, one value a row each: Flink hands a literal of the query over as the value itself."""
+    rows = next((len(argument) for argument in arguments if isinstance(argument, pd.Series)), 1)
+    return [argument if isinstance(argument, pd.Series) else pd.Series([np.nan if argument is None else argument] * rows)
+            for argument in arguments]
+
+
 def to_series(column: Column) -> pd.Series:
     """A column as the Series a pandas function returns; NULL is None."""
     if column.valid is None:
@@ -80,8 +87,8 @@ class _ServedFunction(ScalarFunction):
         """The rows a version serves change while it learns: a call must not be folded or repeated."""
         return False
 
-    def columns(self, series: Sequence[pd.Series]) -> list[Column]:
-        return [to_column(values, kind) for values, kind in zip(series, self.types)]
+    def columns(self, series: Sequence[object]) -> list[Column]:
+        return [to_column(values, kind) for values, kind in zip(each_row(series), self.types)]
 
 
 class Predict(_ServedFunction):
@@ -91,7 +98,7 @@ class Predict(_ServedFunction):
         super().__init__(path)
         self.output = output
 
-    def eval(self, *args: pd.Series) -> pd.Series:
+    def eval(self, *args: pd.Series | object) -> pd.Series:
         self.replica.poll()
         scores = self.model.predict(self.replica, self.columns(args))
         return to_series(answered(scores, self.output.name, self.replica.classes))
@@ -113,9 +120,9 @@ class Learn(_ServedFunction):
         self.left_out = LeftOut(Path(self.path), self.job)
         self.table_index = {spec.name: index for index, spec in enumerate(self.model.tables())}
 
-    def eval(self, *args: pd.Series) -> pd.Series:
+    def eval(self, *args: pd.Series | object) -> pd.Series:
         self.replica.poll()
-        *inputs, label = args
+        *inputs, label = each_row(args)
         pushes = self.model.learn(self.replica, self.columns(inputs), to_column(label, self.label))
         # A NULL that a pandas Series of numbers holds is NaN.
         self.left_out.add({reason.replace("is not finite", "is null or not finite"): count

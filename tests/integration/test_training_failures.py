@@ -157,9 +157,9 @@ def spoilt(deployment: Deployment, statement: str, model: str) -> psycopg.Error:
         try:
             path = Path(connection.execute(newest, (model,)).fetchone()[0])
             wait_for((path / "fit.json").exists, "the base to be complete")
-            file = max((path / "users").glob("base-*/*"), key=lambda file: file.stat().st_size)
+            file, = (path / "users").glob("base-*/rows.f32")
             data = bytearray(file.read_bytes())
-            data[len(data) // 2] ^= 1
+            data[0] ^= 1
             file.write_bytes(data)
         finally:
             os.kill(runner, signal.SIGCONT)

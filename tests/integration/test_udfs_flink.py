@@ -69,3 +69,18 @@ def test_a_fit_in_flink_returns_the_bundles_of_a_fit_here_and_reports_progress_a
         _run(broken, blocks, str(path))
     error = json.loads(path.read_text().splitlines()[-1])["error"]
     assert error["kind"] == "OptionError" and "factors" in error["message"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyFlink's own, of its import
+def test_a_literal_of_the_query_is_a_value_in_each_row() -> None:
+    import pandas as pd
+
+    from flinkms_sql.jobs.worker import each_row, to_column
+    from flinkms_sql.types import SqlType
+
+    users, label, text, nothing = each_row([pd.Series([7, 8, 9]), 4.0, "a", None])
+    assert to_column(users, SqlType.BIGINT).values.tolist() == [7, 8, 9]
+    assert to_column(label, SqlType.DOUBLE).values.tolist() == [4.0] * 3
+    assert to_column(text, SqlType.STRING).values.tolist() == ["a"] * 3
+    assert to_column(nothing, SqlType.BIGINT).valid.tolist() == [False] * 3
+    assert [len(column) for column in each_row([True, 1])] == [1, 1]
