@@ -7,7 +7,7 @@ about sockets or Flink: what takes time is a row of ``flinkms.jobs``.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,7 +190,7 @@ class Deployer:
             raise FlinkmsError(errors.OBJECT_NOT_IN_PREREQUISITE_STATE, f'model "{statement.name}" has no training query',
                                hint="CREATE MODEL … AS SELECT declares one.", position=statement.position)
         ended = yield from follow_job(self.store, self._begin_training(model, text).id)
-        yield from _told(lambda: held.refreshed(self.store, model.name, ended.version or 0))
+        yield from held.told(lambda: held.refreshed(self.store, model.name, ended.version or 0))
         yield Done(tag="REFRESH MODEL")
 
     def _begin_training(self, model: ModelRecord, text: str) -> JobRecord:
@@ -215,8 +215,8 @@ class Deployer:
         yield from started(job.id)
 
     def _given_up(self, statement: ast.LearnModel) -> list[Notice]:
-        """What is to be told of the former query, looked up before another one is the live version's."""
-        return list(_told(lambda: held.given_up(self.store, self.store.snapshot(), statement.name, statement.query.text)))
+        """What to tell of the former query, looked up before another one is the live version's."""
+        return list(held.told(lambda: held.given_up(self.store, self.store.snapshot(), statement.name, statement.query.text)))
 
     def _begin_learning(self, statement: ast.LearnModel, text: str, replacing: int | None = None) -> JobRecord:
         snapshot = self.store.snapshot()
@@ -305,11 +305,14 @@ class Deployer:
     def _change(self, statement: ast.Deploying) -> Iterator[Event]:
         """Statements that are one write to the registry."""
         match statement:
-            case ast.PromoteVersion():
+            case ast.PromoteVersion() | ast.RollbackModel():
                 former = self.store.snapshot().aliases.get((statement.name, LIVE))
                 with at(statement.position):
-                    self.store.set_alias(statement.name, LIVE, statement.version)
-                yield from _told(lambda: held.promoted(self.store, statement.name, former))
+                    if isinstance(statement, ast.PromoteVersion):
+                        self.store.set_alias(statement.name, LIVE, statement.version)
+                    else:
+                        self.store.rollback(statement.name)
+                yield from held.told(lambda: held.promoted(self.store, statement.name, former))
                 yield Done(tag="ALTER MODEL")
             case ast.SetAlias():
                 with at(statement.position):
@@ -318,12 +321,6 @@ class Deployer:
             case ast.DropAlias():
                 with at(statement.position):
                     self.store.drop_alias(statement.name, statement.alias)
-                yield Done(tag="ALTER MODEL")
-            case ast.RollbackModel():
-                former = self.store.snapshot().aliases.get((statement.name, LIVE))
-                with at(statement.position):
-                    self.store.rollback(statement.name)
-                yield from _told(lambda: held.promoted(self.store, statement.name, former))
                 yield Done(tag="ALTER MODEL")
             case ast.SetModelOptions():
                 self._set_options(statement)
@@ -364,13 +361,6 @@ class Deployer:
         configured(model.algorithm, options, [column.type.name for column in model.inputs], model.outputs,
                    statement.position)
         self.store.set_model_options(statement.name, options)
-
-
-def _told(said: Callable[[], str | None]) -> Iterator[Notice]:
-    """What is to be told of something that is done; nothing of a model that was dropped in that moment."""
-    with suppress(FlinkmsError):
-        if (message := said()) is not None:
-            yield Notice(message=message)
 
 
 @contextmanager

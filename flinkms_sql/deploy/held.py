@@ -8,11 +8,14 @@ after. Must not know Flink: in what a query holds rows is recorded with the lear
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from flinkms_sql.catalog.records import LIVE, JobRecord, Learner, Snapshot
 from flinkms_sql.catalog.store import Store
+from flinkms_sql.deploy.events import Notice
 from flinkms_sql.deploy.stages import standing_learner
+from flinkms_sql.errors import FlinkmsError
 
 
 def holding(store: Store, snapshot: Snapshot, jobs: Sequence[JobRecord]) -> Mapping[str, str]:
@@ -51,6 +54,13 @@ def given_up(store: Store, snapshot: Snapshot, model: str, query: str) -> str | 
     if learner is None or not learner.holds or learner.query == query:
         return None
     return f"rows that the former query still held in {', '.join(learner.holds)} are not learned: this one begins empty after them"
+
+
+def told(said: Callable[[], str | None]) -> Iterator[Notice]:
+    """What is to be told of something that is done; nothing of a model that was dropped in that moment."""
+    with suppress(FlinkmsError):
+        if (message := said()) is not None:
+            yield Notice(message=message)
 
 
 def _live_learner(store: Store, snapshot: Snapshot, model: str) -> Learner | None:
