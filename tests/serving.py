@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from flinkms_sql.catalog.asynchronous import RightsReader
 from flinkms_sql.deploy.events import Done, Event, Progress, Rows, started
 from flinkms_sql.engine.registry import LoadedVersion, Pointers, Registry
 from flinkms_sql.errors import FlinkmsError
@@ -21,6 +22,7 @@ from flinkms_sql.server.listener import Server, serve
 from flinkms_sql.server.loop import new_event_loop
 from flinkms_sql.server.services import Services
 from flinkms_sql.server.settings import FrontendSettings
+from flinkms_sql.serving.access import Access
 from flinkms_sql.types import SqlType
 from udfs.als import Als
 from udfs.block import Column
@@ -168,13 +170,17 @@ class Running:
 
 
 @contextmanager
-def frontend(backend: BackendAddress | None = None, **settings: object) -> Iterator[Running]:
-    """A frontend on a free port of 127.0.0.1."""
+def frontend(backend: BackendAddress | None = None, rights: str | None = None, **settings: object) -> Iterator[Running]:
+    """A frontend on a free port of 127.0.0.1; ``rights`` is a DSN of where roles are read, without which all may do all."""
     catalogs, streams, deployer = Catalogs(), Streams(), Deployer()
-    services = Services(catalogs=catalogs, registry=registry(), backend=backend, streams=streams, deployer=deployer)
-    loop = new_event_loop()
+    access = None if rights is None else Access(RightsReader(rights))
+    services = Services(catalogs=catalogs, registry=registry(), backend=backend, streams=streams, deployer=deployer, access=access)
+    loop, background = new_event_loop(), []
     wanted = FrontendSettings(**({"port": 0} | settings))
     try:
+        if access is not None:
+            loop.run_until_complete(access.refresh())
+            background.append(loop.create_task(access.watch()))
         server = loop.run_until_complete(serve(services, wanted))
     except BaseException:
         loop.close()
@@ -184,7 +190,11 @@ def frontend(backend: BackendAddress | None = None, **settings: object) -> Itera
     try:
         yield Running(server, services, catalogs, streams, deployer)
     finally:
+        for task in background:
+            loop.call_soon_threadsafe(task.cancel)
         asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+        if access is not None:
+            asyncio.run_coroutine_threadsafe(access.close(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()

@@ -94,7 +94,7 @@ def test_a_text_that_a_zone_decides_is_not_read_on_the_hot_path(code: int, value
     text = "SELECT predict('due', $1)"
     plan = analyze(text, DUE)
     assert isinstance(plan, PointPlan)
-    prepared = Prepared(name="s", text=text, plan=plan, declared=(), oids=(oids.TIMESTAMPTZ,), generation=0)
+    prepared = Prepared(name="s", text=text, plan=plan, declared=(), oids=(oids.TIMESTAMPTZ,), key=0)
     bind = m.Bind(statement="s", formats=(code,), values=(value,))
     data = b"".join(map(client_messages.encode, [bind, m.Execute(), m.Sync()]))
     series = read_series(data)

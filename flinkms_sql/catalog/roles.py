@@ -5,7 +5,8 @@ Must not know who asks, nor what is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 UserRole = Literal["reader", "writer", "deployer"]
@@ -17,7 +18,10 @@ ROLES: tuple[UserRole, ...] = ("reader", "writer", "deployer")
 class RoleRights:
     """What a role of the control database may do. ``ours``: the registry's owner or a superuser; no client may be it.
 
-    ``inserts``: names of the streams it may insert into.
+    inserts:   names of the streams it may insert into.
+    relations: (schema, name) of what has the name of a Flink table, in other schemas than public that it may look into.
+    functions: (schema, name) of functions of others that are named as ours, where it may look.
+    settings:  what its sessions start with, as ALTER ROLE and ALTER DATABASE keep it.
     """
 
     ours: bool
@@ -25,3 +29,6 @@ class RoleRights:
     reads: bool
     deploys: bool
     inserts: frozenset[str]
+    relations: frozenset[tuple[str, str]] = frozenset()
+    functions: frozenset[tuple[str, str]] = frozenset()
+    settings: Mapping[str, str] = field(default_factory=dict)

@@ -160,7 +160,10 @@ def load_failure_parameters(failure: LoadFailure) -> dict[str, Any]:
 def role_rights(row: Row) -> RoleRights:
     """A row of the statement ``rights``."""
     return RoleRights(ours=row["ours"], can_log_in=row["can_log_in"], reads=row["reads"], deploys=row["deploys"],
-                      inserts=frozenset(row["inserts"]))
+                      inserts=frozenset(row["inserts"]),
+                      relations=frozenset((schema, name) for schema, name in row["relations"]),
+                      functions=frozenset((schema, name) for schema, name in row["functions"]),
+                      settings=dict(kept.split("=", 1) for kept in row["settings"]))
 
 
 SNAPSHOT_STATEMENTS = (("schema", "generation"), ("tables", "list"), ("models", "list"), ("models", "list_ready"),

@@ -13,6 +13,7 @@ from flinkms_sql.query.classify import (
     Owner,
     classify,
     flink_tables,
+    foreign_calls,
     insert_target,
     is_load,
     target_table,
@@ -27,7 +28,7 @@ from flinkms_sql.query.limits import refuse_deep
 from flinkms_sql.query.nodes import OutputColumn
 from flinkms_sql.query.plan import METRIC_COLUMNS, DeployPlan, ExplainPlan, LocalPlan, Plan, RelayPlan
 from flinkms_sql.query.rewrite import plan_rewritten
-from flinkms_sql.query.scopes import read_structure
+from flinkms_sql.query.scopes import Structure, read_structure
 from flinkms_sql.query.signatures import CatalogView
 from flinkms_sql.query.sources import NeedsPostgres
 from flinkms_sql.query.statements.models import parse_create_model, parse_learn, parse_model_statement
@@ -107,13 +108,32 @@ def _plan_insert(text: str, tokens: list[Token], catalog: CatalogView, oids: Seq
     assert target is not None
     table = catalog.table(name_value(tokens[target]) or "")
     assert table is not None
-    if table.kind == "flink" or flink_tables(read_structure(tokens), catalog):
+    structure = read_structure(tokens)
+    for named in structure.tables:
+        if named.qualified is None and catalog.hides(named.name):
+            raise _ambiguous(f'table "{named.name}"', tokens[named.token].position)
+    if table.kind == "flink" or flink_tables(structure, catalog):
         return DeployPlan(statement=parse_score(Cursor(text, tokens), target), text=text)
+    _refuse_foreign(tokens, structure, catalog)
     return plan_stream_insert(text, tokens, target, catalog, Parameters(oids))
+
+
+def _refuse_foreign(tokens: list[Token], structure: Structure, catalog: CatalogView) -> None:
+    """Raise 0A000 where PostgreSQL would have to say which function is called, and we have to run the statement."""
+    for call in foreign_calls(tokens, structure, catalog):
+        raise _ambiguous(f'function "{call.function}"', tokens[call.start].position, f"flinkms.{call.function}")
+
+
+def _ambiguous(what: str, position: int, ours: str = "the name of the other one with its schema") -> FlinkmsError:
+    return FlinkmsError(
+        errors.FEATURE_NOT_SUPPORTED, f"{what} may be another one than that of flinkms here",
+        detail="There is one of its name in a schema that search_path has.", hint=f"Write {ours}.", position=position,
+    )  # fmt: skip
 
 
 def _plan_model(text: str, tokens: list[Token], catalog: CatalogView, oids: Sequence[int]) -> Plan:
     structure = read_structure(tokens)
+    _refuse_foreign(tokens, structure, catalog)
     try:
         return plan_engine_query(text, tokens, structure, catalog, Parameters(oids))
     except NeedsPostgres:

@@ -1,4 +1,4 @@
-"""Plans by statement text: a statement is planned once for each text, parameter types and catalog generation.
+"""Plans by statement text: a statement is planned once for each text, parameter types and view of the catalog.
 
 Must not know sessions: one cache serves all of a frontend's, on one thread.
 """
@@ -6,7 +6,7 @@ Must not know sessions: one cache serves all of a frontend's, on one thread.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from flinkms_sql.errors import FlinkmsError
@@ -39,30 +39,30 @@ class PlanCache:
 
     def __init__(self, entries_max: int = ENTRIES_MAX) -> None:
         self._entries_max = entries_max
-        self._plans: OrderedDict[tuple[str, tuple[int, ...], int], Plan] = OrderedDict()
+        self._plans: OrderedDict[tuple[str, tuple[int, ...], Hashable], Plan] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._plans)
 
     def plan(self, text: str, catalog: CatalogView, parameter_oids: Sequence[int] = ()) -> Plan:
         """The plan of a statement, as ``analyze`` makes it."""
-        key = (text, tuple(parameter_oids), catalog.generation)
+        key = (text, tuple(parameter_oids), catalog.key)
         plan = self._plans.get(key)
         if plan is not None:
             self._plans.move_to_end(key)
             return plan
         plan = analyze(text, catalog, parameter_oids)
-        self.keep(text, parameter_oids, catalog.generation, plan)
+        self.keep(text, parameter_oids, catalog.key, plan)
         return plan
 
-    def knows(self, text: str, parameter_oids: Sequence[int], generation: int) -> bool:
+    def knows(self, text: str, parameter_oids: Sequence[int], catalog: Hashable) -> bool:
         """Whether ``plan`` only has to look."""
-        return (text, tuple(parameter_oids), generation) in self._plans
+        return (text, tuple(parameter_oids), catalog) in self._plans
 
-    def keep(self, text: str, parameter_oids: Sequence[int], generation: int, plan: Plan) -> None:
-        """Keep a plan that ``analyze`` made for the catalog of this generation, unless its text is too long."""
+    def keep(self, text: str, parameter_oids: Sequence[int], catalog: Hashable, plan: Plan) -> None:
+        """Keep a plan that ``analyze`` made for the catalog of this key, unless its text is too long."""
         if len(text) <= TEXT_MAX:
-            self._plans[text, tuple(parameter_oids), generation] = plan
+            self._plans[text, tuple(parameter_oids), catalog] = plan
             if len(self._plans) > self._entries_max:
                 self._plans.popitem(last=False)
 

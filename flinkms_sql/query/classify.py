@@ -13,7 +13,7 @@ from enum import Enum
 from itertools import islice
 
 from flinkms_sql.query.lexer import Kind, Token, name_value, scan
-from flinkms_sql.query.scopes import CHANGES_DATA, Structure, Table, read_structure
+from flinkms_sql.query.scopes import CHANGES_DATA, Call, Structure, Table, read_structure
 from flinkms_sql.query.signatures import CatalogView
 
 
@@ -67,7 +67,17 @@ def classify(tokens: Sequence[Token], catalog: CatalogView) -> Owner:
     structure = read_structure(tokens)
     if flink_tables(structure, catalog):
         return Owner.FLINK
-    return Owner.MODEL if structure.calls and _may_call(tokens) else Owner.RELAY
+    if not structure.calls or not _may_call(tokens):
+        return Owner.RELAY
+    foreign = foreign_calls(tokens, structure, catalog)
+    return Owner.RELAY if len(foreign) == len(structure.calls) else Owner.MODEL
+
+
+def foreign_calls(tokens: Sequence[Token], structure: Structure, catalog: CatalogView) -> list[Call]:
+    """Calls that PostgreSQL might take for those of other functions: which, is its to say."""
+    hidden = catalog.hidden_functions
+    return [call for call in structure.calls
+            if call.function in hidden and name_value(tokens[call.start]) == call.function] if hidden else []  # fmt: skip
 
 
 LOAD_TEXT_MIN = 4096
@@ -87,7 +97,7 @@ def is_load(text: str, catalog: CatalogView) -> bool:
 
 def flink_tables(structure: Structure, catalog: CatalogView) -> list[Table]:
     """The Flink tables that a statement reads."""
-    return [table for table in structure.tables if table.qualified in (None, "public") and catalog.table(table.name)]
+    return [table for table in structure.tables if catalog.named(table.name, table.qualified)]
 
 
 def target_table(tokens: Sequence[Token], catalog: CatalogView) -> int | None:
@@ -96,8 +106,7 @@ def target_table(tokens: Sequence[Token], catalog: CatalogView) -> int | None:
     for size in (4, 3, 2, 1):
         at = _TARGETS.get(words[:size])
         if at is not None and at < len(tokens):
-            last = _last_part(tokens, at)
-            return last if catalog.table(name_value(tokens[last]) or "") else None
+            return _flink_table(tokens, at, catalog)
     return None
 
 
@@ -105,8 +114,7 @@ def insert_target(tokens: Sequence[Token], catalog: CatalogView) -> int | None:
     """Token that names the Flink table of an INSERT, or None when it is no INSERT into one."""
     if len(tokens) < 3 or tokens[0].word != "INSERT" or tokens[1].word not in ("INTO", "OVERWRITE"):
         return None
-    last = _last_part(tokens, 2)
-    return last if catalog.table(name_value(tokens[last]) or "") else None
+    return _flink_table(tokens, 2, catalog)
 
 
 def written_after_with(tokens: Sequence[Token], catalog: CatalogView) -> int | None:
@@ -123,11 +131,14 @@ def written_after_with(tokens: Sequence[Token], catalog: CatalogView) -> int | N
     return None
 
 
-def _last_part(tokens: Sequence[Token], at: int) -> int:
-    """Last token of the name that starts here, when it is in no schema or in public; else the first one."""
-    if at + 2 < len(tokens) and tokens[at + 1].word == "." and name_value(tokens[at]) == "public":
-        return at + 2
-    return at
+def _flink_table(tokens: Sequence[Token], at: int, catalog: CatalogView) -> int | None:
+    """Last token of the name that starts here, when it is that of a Flink table."""
+    last, schema = at, None
+    if at + 2 < len(tokens) and tokens[at + 1].word == ".":
+        last, schema = at + 2, name_value(tokens[at])
+    if last + 1 < len(tokens) and tokens[last + 1].word == ".":
+        return None
+    return last if catalog.named(name_value(tokens[last]) or "", schema) else None
 
 
 def is_session(tokens: Sequence[Token]) -> bool:
@@ -193,9 +204,8 @@ def _is_deploying(tokens: Sequence[Token], first: str, second: str, catalog: Cat
 
 def _is_table(tokens: Sequence[Token], at: int, catalog: CatalogView) -> bool:
     """Whether the token names a Flink table, in no schema or in public."""
-    if tokens[at - 1].word == "." and name_value(tokens[at - 2]) != "public":
-        return False
-    return catalog.table(name_value(tokens[at]) or "") is not None
+    schema = name_value(tokens[at - 2]) if tokens[at - 1].word == "." else None
+    return catalog.named(name_value(tokens[at]) or "", schema) is not None
 
 
 def _has_connector_options(tokens: Sequence[Token]) -> bool:

@@ -6,7 +6,7 @@ where and when is decided. What fails to be planned fails again, and says why, w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from flinkms_sql.errors import FlinkmsError
@@ -24,15 +24,15 @@ Wanted = tuple[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """What was planned for one request, with the catalog of this generation."""
+    """What was planned for one request, with the catalog of this key."""
 
-    generation: int
+    key: Hashable
     plans: dict[Wanted, Plan | FlinkmsError]
 
 
 def plan_all(wanted: Sequence[Wanted], catalog: CatalogView) -> Ahead:
     """All the plans of a request, and the errors of those that have none."""
-    return Ahead(generation=catalog.generation, plans={one: _plan(one, catalog) for one in wanted})
+    return Ahead(key=catalog.key, plans={one: _plan(one, catalog) for one in wanted})
 
 
 def split_and_plan(text: str, catalog: CatalogView) -> tuple[list[StatementText], Ahead]:

@@ -46,8 +46,8 @@ def handle(context: Context, message: m.ClientMessage, frame: Frame, in_order: I
     names = context.names
     match message:
         case m.Parse():
-            if len(message.text) > LONG_CHARACTERS and not is_load(message.text, context.services.catalogs.current()):
-                return in_order(lambda: _parse_long(context, message, frame))
+            if _takes_asking(context, message.text):
+                return in_order(lambda: _parse_later(context, message, frame))
             return _parse(context, message, frame, in_order)
         case m.Bind():
             if message.statement in names.statements:
@@ -102,15 +102,25 @@ def _at_once(act: Callable[[], Work]) -> Work:
     return act()
 
 
-def _parse_long(context: Context, message: m.Parse, frame: Frame) -> Work:
+def _takes_asking(context: Context, text: str) -> bool:
+    """Whether a statement takes long to plan, or depends on what PostgreSQL says when all before is done."""
+    if len(text) > LONG_CHARACTERS:
+        return not is_load(text, context.naming.catalog()) or context.naming.unsure(text)
+    return context.naming.unsure(text)
+
+
+def _parse_later(context: Context, message: m.Parse, frame: Frame) -> Work:
     return _with_plan(context, message.text, message.oids, lambda: _parse(context, message, frame, _at_once))
 
 
 async def _with_plan(context: Context, text: str, declared: tuple[int, ...], act: Callable[[], Work]) -> None:
-    """Act on a statement that takes long to plan: others go on meanwhile."""
+    """Act on a statement that takes long to plan, while others go on, or about which PostgreSQL is asked first."""
     context.interrupts.begin()
     try:
-        await context.plan_ahead(text, declared)
+        if len(text) > LONG_CHARACTERS:
+            await context.plan_ahead(text, declared)
+        else:
+            await context.refresh(text)
         work = act()
         if work is not None:
             await work
@@ -121,7 +131,8 @@ async def _with_plan(context: Context, text: str, declared: tuple[int, ...], act
 def _replanned(context: Context, name: str, act: Callable[[], Work]) -> Work:
     """Act on a statement that is kept here, and that may have to be planned anew."""
     prepared = context.names.statements.get(name)
-    if prepared is None or prepared.generation == context.generation or len(prepared.text) <= LONG_CHARACTERS:
+    if prepared is None or not (context.naming.unsure(prepared.text) or (
+            prepared.key != context.key and len(prepared.text) > LONG_CHARACTERS)):  # fmt: skip
         return act()
     return _with_plan(context, prepared.text, prepared.declared, act)
 
@@ -197,7 +208,7 @@ def _keep(context: Context, message: m.Parse, plan: Plan, oids: tuple[int, ...],
         plan=plan,
         declared=message.oids,
         oids=oids,
-        generation=context.generation,
+        key=context.key,
         described=described,
     )
     context.outbox.send(m.ParseComplete())
@@ -206,7 +217,7 @@ def _keep(context: Context, message: m.Parse, plan: Plan, oids: tuple[int, ...],
 def _statement(context: Context, name: str) -> Prepared:
     """A statement as of the current catalog: it is planned anew when the catalog has changed."""
     prepared = context.names.statement(name)  # it may be gone by what was before in the pipeline
-    if prepared.generation != context.generation:
+    if prepared.key != context.key:
         replan(context, prepared)
     return prepared
 
@@ -219,7 +230,7 @@ def replan(context: Context, prepared: Prepared) -> None:
         and (plan.columns != prepared.plan.columns or parameter_oids(plan, prepared.declared) != prepared.oids)
     ):
         raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
-    prepared.plan, prepared.generation = plan, context.generation
+    prepared.plan, prepared.key = plan, context.key
 
 
 # ---- Bind, Describe, Execute, Close ----

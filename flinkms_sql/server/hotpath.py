@@ -51,7 +51,7 @@ class HotPath:
     done: told the whole answer and the request; or None and the request, when that is to go the usual way after all.
     """
 
-    __slots__ = ("_access", "_as_of", "_batcher", "_catalog", "_context", "_done", "_generation", "_portals", "_shapes",
+    __slots__ = ("_access", "_as_of", "_batcher", "_catalog", "_context", "_done", "_key", "_portals", "_shapes",
                  "_shared", "_statements", "_taken", "_transaction")  # fmt: skip
 
     def __init__(self, context: Context, batcher: Batcher, shared: TextShapes,
@@ -62,7 +62,7 @@ class HotPath:
         self._statements, self._portals = context.names.statements, context.names.portals
         self._catalog = context.services.catalogs.current
         self._shapes: list[BoundShape] = []
-        self._generation = -1
+        self._key = -1
         self._as_of: str | None = None
         self._taken: tuple[BoundShape | TextShape, bytes]
         """The request that waits."""
@@ -84,11 +84,11 @@ class HotPath:
             if values is None:
                 continue
             transaction = self._transaction
-            if self._generation != self._catalog().generation or self._as_of != transaction.local.ours.get(AS_OF):
+            if self._key != self._catalog().generation or self._as_of != transaction.local.ours.get(AS_OF):
                 self._shapes = []
                 return False
             # What the session wants, or is in, may have to be looked at first.
-            if transaction.stale or transaction.unrenderable or transaction.status == "failed":
+            if transaction.stale or transaction.unrenderable or transaction.status == "failed" or not transaction.plain:
                 return False
             if at:
                 self._shapes.insert(0, self._shapes.pop(at))
@@ -123,20 +123,20 @@ class HotPath:
             else:
                 plan = context.plan(series.parse.text, series.parse.oids)
                 prepared = Prepared(name="", text=series.parse.text, plan=plan, declared=series.parse.oids,
-                                    oids=parameter_oids(plan, series.parse.oids), generation=context.generation)  # fmt: skip
+                                    oids=parameter_oids(plan, series.parse.oids), key=context.key)  # fmt: skip
             if prepared is None or not isinstance(prepared.plan, PointPlan):
                 return
-            if prepared.generation != context.generation:
+            if prepared.key != context.key:
                 return
             point = PreparedPoint(prepared.plan, transaction.as_of)
             shape = bound_shape(data, series, prepared, prepared.plan, point)
         except FlinkmsError:
             return
         if shape is not None:
-            now = context.generation, transaction.local.ours.get(AS_OF)
-            if (self._generation, self._as_of) != now:
+            now = context.key, transaction.local.ours.get(AS_OF)
+            if (self._key, self._as_of) != now:
                 self._shapes = []
-            self._generation, self._as_of = now
+            self._key, self._as_of = now
             self._shapes = [shape, *self._shapes[: SESSION_SHAPES_MAX - 1]]
 
     def _take_text(self, data: bytes) -> bool:
@@ -144,10 +144,10 @@ class HotPath:
         if len(data) != int.from_bytes(data[1:5], "big") + 1 or len(data) > REQUEST_BYTES_MAX or transaction.local.ours:
             return False
         shape = self._shared.find(data)
-        if shape is not None and shape.generation == self._catalog().generation:
+        if shape is not None and shape.key == self._catalog().generation:
             values = shape.values(data)
             usual = not (transaction.stale or transaction.unrenderable or transaction.status == "failed")
-            if values is not None and usual:
+            if values is not None and usual and transaction.plain:
                 self._statements.pop("", None)
                 self._submit(shape, values, data)
                 return True
@@ -164,7 +164,7 @@ class HotPath:
                 return
         except (FlinkmsError, UnicodeDecodeError):
             return
-        shape = text_shape(text, plan, context.generation)
+        shape = text_shape(text, plan, context.key)
         if shape is not None:
             self._shared.learn(data, shape)
 

@@ -14,7 +14,7 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.address import parse_moment
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.statements.statement import SetParameter
-from flinkms_sql.server.parameters import AS_OF, REPORTED, canonical, is_on, local_names
+from flinkms_sql.server.parameters import AS_OF, REPORTED, acts_here, canonical, is_local, is_on, local_names
 
 _ACCESS = re.compile(r"\bread\s+(only|write)\b", re.IGNORECASE)
 _ISOLATION = re.compile(
@@ -51,6 +51,19 @@ class Local:
         self.changes: list[Change] = []
         """Settings changed since the block, or the implicit one of a text, was begun; in order."""
         self._before: dict[str, str] | None = None
+
+    def start_with(self, kept: Mapping[str, str]) -> bool:
+        """What is kept for the role or the database is what this session's settings go back to. Whether all of it that
+        matters here is understood here."""
+        understood = True
+        for name, value in ((name.lower(), value) for name, value in kept.items()):
+            if not acts_here(name):
+                continue
+            if name == "search_path" or is_local(name, value):
+                self._defaults[name] = canonical(name, value) or ""
+            else:
+                understood = False
+        return understood
 
     def shown(self, name: str) -> str | None:
         """The value of a setting, or None when only PostgreSQL knows."""

@@ -8,7 +8,7 @@ for each statement that is kept here (``reserved``), and so it is PostgreSQL tha
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from flinkms_sql import errors
@@ -45,7 +45,7 @@ class Answer:
 class Prepared:
     """A prepared statement that is not PostgreSQL's. ``oids`` are its parameter types.
 
-    ``generation`` is that of the catalog the plan was made for; ``described`` is what PostgreSQL said of one that is
+    ``key`` is that of the view of the catalog the plan was made for; ``described`` is what PostgreSQL said of one that is
     rewritten for it.
     """
 
@@ -54,7 +54,7 @@ class Prepared:
     plan: Plan
     declared: tuple[int, ...]
     oids: tuple[int, ...]
-    generation: int
+    key: Hashable
     described: Described | None = None
 
     @property

@@ -20,7 +20,7 @@ from flinkms_sql.types import SqlType
 AS_OF = "flinkms.as_of"
 """Setting: the moment as of which aliases are resolved, '' for now."""
 
-FORCED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
+FORCED = {"client_encoding": "UTF8", "standard_conforming_strings": "on", "idle_session_timeout": "0"}
 """What every connection to PostgreSQL starts with, whatever was set for its role or database."""
 
 _BOOLEAN = re.compile(r"on|off|true|false|yes|no|1|0", re.IGNORECASE)
@@ -110,6 +110,11 @@ def is_local(name: str, value: str | None) -> bool:
     return check is not None and (value is None or bool(check(value)))
 
 
+def acts_here(name: str) -> bool:
+    """Whether a setting matters to what PostgreSQL does not do, and is not forced."""
+    return name not in FORCED and (name in _LOCAL or name in ("role", "search_path", "bytea_output"))
+
+
 def local_names() -> set[str]:
     """The settings that can be kept here."""
     return set(_LOCAL)
@@ -138,6 +143,16 @@ def seconds_of(duration: str) -> float | None:
     return None if match is None else int(match[1]) * _SECONDS[match[2]]
 
 
+def _duration(seconds: float) -> str:
+    """A timeout as PostgreSQL shows it: in the largest unit that gives a whole number."""
+    milliseconds = round(seconds * 1e3)
+    for unit in ("d", "h", "min", "s"):
+        size = round(_SECONDS[unit] * 1e3)
+        if milliseconds and milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms" if milliseconds else "0"
+
+
 def is_on(value: str | None) -> bool:
     """The value of a boolean setting."""
     return value is not None and value.lower() in ("on", "true", "yes", "1")
@@ -155,6 +170,8 @@ def canonical(name: str, value: str | None) -> str | None:
             return f"ISO, {order or 'MDY'}"
         case "standard_conforming_strings" | "default_transaction_read_only" | "jit":
             return "on" if is_on(value) else "off"
+        case "statement_timeout" | "lock_timeout":
+            return _duration(seconds_of(value) or 0.0)
         case "intervalstyle" | "default_transaction_isolation" | "client_min_messages":
             return value.lower()
     return value

@@ -36,7 +36,7 @@ class Access(Protocol):
 
     @property
     def readers(self) -> frozenset[str]:
-        """The roles that may ask models. Must not wait."""
+        """The roles that may ask models, and for which their functions' names mean no others'. Must not wait."""
 
     async def refresh(self) -> None:
         """Ask again. Raises FlinkmsError 08006."""

@@ -26,6 +26,7 @@ from flinkms_sql.server.hotpath import HotPath
 from flinkms_sql.server.interrupts import Interrupts
 from flinkms_sql.server.link import Link
 from flinkms_sql.server.names import Names
+from flinkms_sql.server.naming import Naming
 from flinkms_sql.server.outbox import Outbox
 from flinkms_sql.server.run import copy
 from flinkms_sql.server.settings import AUTHENTICATION_SECONDS_MAX, INPUT_BYTES_MAX
@@ -52,7 +53,8 @@ class Session(asyncio.Protocol):
         self.outbox = Outbox(self.connection)
         names = Names()
         self.transaction = Transaction(self, names, shared.services.backend, shared.links)
-        self.context = Context(outbox=self.outbox, names=names, transaction=self.transaction, interrupts=Interrupts(),
+        naming = Naming(shared.services.catalogs, shared.services.access, self.transaction)
+        self.context = Context(outbox=self.outbox, names=names, transaction=self.transaction, interrupts=Interrupts(), naming=naming,
                                services=shared.services, plans=shared.plans, apart=shared.apart)  # fmt: skip
         self.hot = HotPath(self.context, shared.batcher, shared.text_shapes, self._hot_done)
         self.state = State.STARTING

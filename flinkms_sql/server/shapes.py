@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import timezone
 
@@ -225,12 +225,12 @@ _LITERALS: dict[SqlType, tuple[bytes, Callable[[bytes], object]]] = {
 class TextShape:
     """A Query whose text is a point prediction over number literals."""
 
-    __slots__ = ("_decoders", "_pattern", "generation", "point", "template")
+    __slots__ = ("_decoders", "_pattern", "key", "point", "template")
 
     def __init__(self, pattern: re.Pattern[bytes], decoders: Sequence[Callable[[bytes], object]],
-                 point: PreparedPoint, template: Template, generation: int) -> None:  # fmt: skip
+                 point: PreparedPoint, template: Template, key: Hashable) -> None:  # fmt: skip
         self._pattern, self._decoders = pattern, tuple(decoders)
-        self.point, self.template, self.generation = point, template, generation
+        self.point, self.template, self.key = point, template, key
         """Who may ask this."""
 
     def values(self, data: bytes) -> list[object] | None:
@@ -247,7 +247,7 @@ def text_key(data: bytes) -> bytes:
     return data[5 : data.find(b"'", first + 1)]
 
 
-def text_shape(text: str, plan: PointPlan, generation: int) -> TextShape | None:
+def text_shape(text: str, plan: PointPlan, key: Hashable) -> TextShape | None:
     """The shape of a statement whose constants were taken out of its text; None where it has none."""
     pattern, constants = normalize(text)
     if not constants or len(constants) != len(plan.parameter_types):
@@ -265,4 +265,4 @@ def text_shape(text: str, plan: PointPlan, generation: int) -> TextShape | None:
     parts.append(re.escape(text[at:].encode()))
     column = plan.column
     template = Template([m.RowDescription(fields=(describe(column.name, column.type),))], column.type, 0)
-    return TextShape(re.compile(b"".join(parts)), decoders, PreparedPoint(plan), template, generation)
+    return TextShape(re.compile(b"".join(parts)), decoders, PreparedPoint(plan), template, key)

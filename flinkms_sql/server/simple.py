@@ -32,14 +32,15 @@ def query(context: Context, text: str, frame: Frame) -> Awaitable[None] | None:
     """Answer a Query, ReadyForQuery included, once all before it is answered. Raises FlinkmsError."""
     context.names.begin_query()
     context.interrupts.begin()
-    if len(text) > LONG_CHARACTERS:
+    if len(text) > LONG_CHARACTERS or context.naming.unsure(text):
         return _long(context, text, frame)
     return _query(context, split(text), frame)
 
 
 async def _long(context: Context, text: str, frame: Frame) -> None:
-    """A text that takes long to read: others go on meanwhile."""
+    """A text that takes long to read, while others go on, or about which PostgreSQL is asked first."""
     try:
+        await context.refresh(text)
         statements = await _planned_ahead(context, text)
         work = _query(context, statements, frame)
         if work is not None:
@@ -51,10 +52,10 @@ async def _long(context: Context, text: str, frame: Frame) -> None:
 async def _planned_ahead(context: Context, text: str) -> list[StatementText]:
     if len(text) <= TEXT_MAX:  # its plans may be kept
         statements = split(text)
-        await context.plan_all_ahead([(statement.text, ()) for statement in statements])
+        if len(text) > LONG_CHARACTERS:
+            await context.plan_all_ahead([(statement.text, ()) for statement in statements])
         return statements
-    await context.refresh()
-    statements, ahead = await context.make_apart(partial(split_and_plan, text, context.services.catalogs.current()))
+    statements, ahead = await context.make_apart(partial(split_and_plan, text, context.naming.catalog()))
     context.have_ahead(ahead)
     return statements
 
@@ -179,7 +180,7 @@ def _portal(
     context: Context, text: str, plan: Plan, values: tuple[object, ...], described: Described | None
 ) -> Portal:
     prepared = Prepared(
-        name="", text=text, plan=plan, declared=(), oids=(), generation=context.generation, described=described
+        name="", text=text, plan=plan, declared=(), oids=(), key=context.key, described=described
     )
     codes = (0,) * prepared.column_count
     return Portal(name="", prepared=prepared, values=values, raw=m.Bind(), result_formats=codes)
@@ -264,7 +265,9 @@ async def _turn(context: Context) -> None:
 async def _one_of_several(context: Context, statement: StatementText) -> None:
     transaction = context.transaction
     context.interrupts.begin()
-    if context.ahead and context.ahead[0].generation != context.generation and len(statement.text) > LONG_CHARACTERS:
+    if context.naming.unsure(statement.text):
+        await context.refresh(statement.text)
+    if context.ahead and context.ahead[0].key != context.key and len(statement.text) > LONG_CHARACTERS:
         await context.plan_ahead(statement.text, ())
     plan, values = _plan(context, statement)
     way = route(plan, statement.text, context.view(several=transaction.implicit))

@@ -147,9 +147,8 @@ class Startup:
             error = login_refusal(self._user, access.known.get(self._user))
             if error is not None:
                 raise error
-        if transaction.local.shown("role") is not None:
-            await transaction.connect()
-            await transaction.refresh()
+        rights = access.known.get(transaction.role)
+        await transaction.start_with({} if rights is None else rights.settings)
         self._welcome()
 
     def _welcome(self) -> None:
@@ -158,7 +157,7 @@ class Startup:
         if self._database != database:
             raise FlinkmsError(errors.UNDEFINED_DATABASE, f'database "{self._database}" does not exist',
                                hint=f'The database is "{database}".')  # fmt: skip
-        reported = session.context.transaction.local.reported() | {"session_authorization": self._user}
+        reported = session.context.transaction.told() | {"session_authorization": self._user}
         for name, value in reported.items():
             outbox.send(m.ParameterStatus(name=name, value=value))
         # Protocol 3.0 and 3.1 know keys of four bytes only.

@@ -63,13 +63,14 @@ class Transaction:
 
     ``implicit``: a text of several statements is being run, which is one transaction where it does not say otherwise.
     ``hidden``: that one is open as a block on the link, of which the client knows nothing.
-    ``stale``: what PostgreSQL does not report may have changed.
+    ``stale``: what PostgreSQL does not report may have changed; ``names_stale``: what names mean there may have.
+    ``plain``: nobody else has functions of the names of ours.
     ``role``: who statements run as.
     ``unrenderable``: types whose text the session wants other than we write it, and the settings that say so.
     """
 
     __slots__ = ("_address", "_client", "_known", "_links", "_names", "_sets", "_touched", "_user", "hidden", "implicit", "link", "local",
-                 "pending", "role", "stale", "status", "unrenderable")  # fmt: skip
+                 "names_stale", "pending", "plain", "role", "stale", "status", "unrenderable")  # fmt: skip
 
     def __init__(self, client: Client, names: Names, address: BackendAddress | None, links: Links) -> None:
         self._client, self._names, self._address, self._links = client, names, address, links
@@ -79,7 +80,8 @@ class Transaction:
         self.pending = PendingRows()
         self.status: m.TransactionStatus = "idle"
         self.hidden = self.implicit = False
-        self.stale = self._touched = self._sets = False
+        self.stale = self._touched = self._sets = self.names_stale = False
+        self.plain = True
         self._known = Known(formats={})
         self.role = ""
         self.unrenderable: Mapping[SqlType, str] = {}
@@ -95,6 +97,14 @@ class Transaction:
         self._user = self.role = user if self._address is None else self._address.user
         self.local = Local(server, startup)
         self.unrenderable = unrenderable(self._formats())
+
+    async def start_with(self, kept: Mapping[str, str]) -> None:
+        """What is kept for its role and database holds from the first statement. Raises FlinkmsError."""
+        understood = self.local.start_with(kept)
+        self.unrenderable = unrenderable(self._formats())
+        if not understood or self.local.shown("role") is not None:
+            await self.connect()
+            await self.refresh()
 
     # ---- what it is ----
 
@@ -125,12 +135,6 @@ class Transaction:
         return Known(read_only=read_only, timeout_s=timeout_s, formats={})
 
     @property
-    def hides_public(self) -> bool:
-        """Whether search_path does not lead to public, where streams and Flink tables are."""
-        path = self.reported("search_path")
-        return path is not None and "public" not in [name.strip().strip('"') for name in path.split(",")]
-
-    @property
     def runs_there(self) -> bool:
         """Whether a transaction is open on the link, of which only PostgreSQL knows what it may."""
         return self.link is not None and (self.in_block or self.hidden or self.link.series_open)
@@ -143,6 +147,11 @@ class Transaction:
         if self.link is None:
             return self.local.shown(name)
         return next((value for told, value in self.link.parameters.items() if told.lower() == name), None)
+
+    def told(self) -> Mapping[str, str]:
+        """All settings a client is told of when it starts."""
+        told = self.local.reported()
+        return told if self.link is None else {name: self.link.parameters.get(name, value) for name, value in told.items()}
 
     def _formats(self) -> dict[str, str]:
         names = ("extra_float_digits", "bytea_output", "datestyle", "timezone")
@@ -166,7 +175,7 @@ class Transaction:
                 self.pending.release(name)
             case Savepoint(action="rollback to", name=name):
                 self.pending.rollback_to(name)
-                self.status = "transaction"
+                self.status, self.names_stale = "transaction", True
                 self.stale = self.stale or self._touched
             case CleanUp(tag="DISCARD ALL" | "DEALLOCATE ALL" as found):
                 self._names.forget_statements()
@@ -182,8 +191,7 @@ class Transaction:
             self.pending.forget()
         self.status = "transaction" if chain else "idle"
         self._names.portals.clear()
-        self.stale = self.stale or self._touched
-        self._touched = False
+        self.stale, self._touched, self.names_stale = self.stale or self._touched, False, True
 
     def set_here(self) -> None:
         """A setting that is kept here has changed."""
@@ -195,6 +203,7 @@ class Transaction:
 
         The settings to report that are no longer what they were.
         """
+        self.names_stale = True
         if self.status == "transaction":
             self.status = "failed"
         elif self.status == "idle":
@@ -205,6 +214,7 @@ class Transaction:
 
     def relayed(self, frame: Frame) -> None:
         """A request goes to PostgreSQL: it may set something there, as may every statement prepared before."""
+        self.names_stale = True
         if frame.kind in (b"P", b"Q") and may_set(frame.raw, 5):
             self._sets = self._sets or frame.kind == b"P"
             self.stale = self._touched = True
@@ -213,6 +223,7 @@ class Transaction:
 
     def set_by(self, text: str) -> None:
         """A statement that is run on PostgreSQL may set something there."""
+        self.names_stale = True
         if may_set(text.encode(), 0):
             self.stale = self._touched = True
 
@@ -254,7 +265,7 @@ class Transaction:
             link.close()
             raise
         link.watcher = self
-        self.link, self.stale = link, True
+        self.link, self.stale, self.names_stale = link, True, True
         return link
 
     async def _hand_over(self, link: Link) -> None:

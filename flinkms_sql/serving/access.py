@@ -43,7 +43,7 @@ class Access:
             await asyncio.sleep(max(0.0, self._read_at + REFRESH_PAUSE_S - time.monotonic()))
             started_at = time.monotonic()
             self.known = await self._reader.rights()
-            self.readers = frozenset(name for name, rights in self.known.items() if rights.reads)
+            self.readers = frozenset(name for name, rights in self.known.items() if rights.reads and not rights.functions)
             self._read_at = started_at
 
     async def watch(self) -> None:

@@ -6,7 +6,20 @@ SELECT r.rolname AS role, r.rolcanlogin AS can_log_in, o.ours,
        o.ours OR pg_has_role(r.oid, 'flinkms_reader', 'USAGE') AS reads,
        o.ours OR pg_has_role(r.oid, 'flinkms_deployer', 'USAGE') AS deploys,
        ARRAY(SELECT t.name FROM flinkms.tables AS t
-             WHERE t.kind = 'stream' AND has_table_privilege(r.oid, to_regclass(format('public.%I', t.name)), 'INSERT')) AS inserts
+             WHERE t.kind = 'stream' AND has_table_privilege(r.oid, to_regclass(format('public.%I', t.name)), 'INSERT')) AS inserts,
+       -- What takes a Flink table's or a function's name where search_path looks first; temporary ones are their sessions'.
+       ARRAY(SELECT ARRAY[n.nspname::text, c.relname::text]
+             FROM flinkms.tables AS t JOIN pg_class AS c ON c.relname = t.name JOIN pg_namespace AS n ON n.oid = c.relnamespace
+             WHERE n.nspname <> 'public' AND c.relpersistence <> 't' AND has_schema_privilege(r.oid, n.oid, 'USAGE')) AS relations,
+       ARRAY(SELECT ARRAY[n.nspname::text, p.proname::text]
+             FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+             JOIN pg_class AS c ON c.oid = 'flinkms.models'::regclass AND c.relowner <> p.proowner
+             WHERE p.proname IN ('predict', 'recommend', 'similar') AND has_schema_privilege(r.oid, n.oid, 'USAGE')) AS functions,
+       -- Settings its sessions start with: later ones win.
+       ARRAY(SELECT kept FROM pg_db_role_setting AS s, unnest(s.setconfig) AS kept
+             WHERE s.setrole IN (0, r.oid)
+               AND s.setdatabase IN (0, (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()))
+             ORDER BY s.setrole <> 0, s.setdatabase <> 0) AS settings
 FROM pg_roles AS r,
      LATERAL (SELECT r.rolsuper OR pg_has_role(r.oid, c.relowner, 'MEMBER') AS ours
               FROM pg_class AS c WHERE c.oid = 'flinkms.models'::regclass) AS o

@@ -110,6 +110,10 @@ def parse_drop_table(cursor: Cursor, catalog: CatalogView) -> DropTable:
     cursor.take("DROP", "TABLE")
     targets, if_exists, cascade = take_dropped(cursor)
     for target in targets:
+        before = next(token for token in reversed(cursor.tokens) if token.position < target.position)
+        if before.word != "." and catalog.hides(target.name):
+            raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "Flink tables are dropped in a statement of their own",
+                               detail=f'"{target.name}" means another table here.', position=target.position)  # fmt: skip
         if len(targets) > 1 and catalog.table(target.name) is None:
             raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "Flink tables are dropped in a statement of their own",
                                detail=f'"{target.name}" is no Flink table.', position=target.position)  # fmt: skip
