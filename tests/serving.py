@@ -159,10 +159,16 @@ class Running:
     catalogs: Catalogs
     streams: Streams
     deployer: Deployer
+    loop: asyncio.AbstractEventLoop
 
     @property
     def port(self) -> int:
         return self.server.port
+
+    def read_rights(self) -> None:
+        """Read what roles may do again, as every second does."""
+        assert self.services.access is not None
+        asyncio.run_coroutine_threadsafe(self.services.access.refresh(), self.loop).result(10)
 
     @property
     def dsn(self) -> str:
@@ -175,12 +181,11 @@ def frontend(backend: BackendAddress | None = None, rights: str | None = None, *
     catalogs, streams, deployer = Catalogs(), Streams(), Deployer()
     access = None if rights is None else Access(RightsReader(rights))
     services = Services(catalogs=catalogs, registry=registry(), backend=backend, streams=streams, deployer=deployer, access=access)
-    loop, background = new_event_loop(), []
+    loop = new_event_loop()
     wanted = FrontendSettings(**({"port": 0} | settings))
     try:
         if access is not None:
             loop.run_until_complete(access.refresh())
-            background.append(loop.create_task(access.watch()))
         server = loop.run_until_complete(serve(services, wanted))
     except BaseException:
         loop.close()
@@ -188,10 +193,8 @@ def frontend(backend: BackendAddress | None = None, rights: str | None = None, *
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        yield Running(server, services, catalogs, streams, deployer)
+        yield Running(server, services, catalogs, streams, deployer, loop)
     finally:
-        for task in background:
-            loop.call_soon_threadsafe(task.cancel)
         asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
         if access is not None:
             asyncio.run_coroutine_threadsafe(access.close(), loop).result(10)

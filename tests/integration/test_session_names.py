@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -19,7 +18,6 @@ from tests.wire import Outcome, Wire, outcome
 
 pytestmark = pytest.mark.integration
 
-SECONDS_MAX = 30.0
 INSERT = "INSERT INTO rating_events VALUES (7, 7, 7, NULL)"
 TEMPORARY = "CREATE TEMP TABLE rating_events (LIKE public.rating_events)"
 OTHERS = """
@@ -208,7 +206,7 @@ def test_a_session_starts_with_what_is_kept_for_it_and_goes_back_to_it(running, 
         try:
             for name, value in KEPT.items():
                 client.execute(f"ALTER {where} SET {name} = {value if name == 'search_path' else repr(value)}")
-            wait_for(running, lambda settings: settings.get("idle_session_timeout") == "7000")
+            running.read_rights()
             for linked in (False, True):
                 for change in CHANGES if where == "ROLE postgres" else CHANGES[:1]:
                     with closing(postgres(address)) as wire, closing(frontend(running)) as ours:
@@ -226,7 +224,7 @@ def test_a_session_starts_with_what_is_kept_for_it_and_goes_back_to_it(running, 
         finally:
             client.execute(f"ALTER {where} RESET ALL")
             client.execute("ALTER DATABASE flinkms SET search_path = public")
-            wait_for(running, lambda settings: settings == {"search_path": "public"})
+            running.read_rights()
 
 
 @pytest.mark.parametrize("linked", [False, True])
@@ -235,7 +233,7 @@ def test_what_is_kept_holds_from_the_first_statement(running, address, linked):
         def kept(name: str, value: str) -> Wire:
             client.execute("ALTER ROLE postgres RESET ALL")
             client.execute(f"ALTER ROLE postgres SET {name} = {value}")
-            wait_for(running, lambda settings: settings == {"search_path": "public", name: value.strip("'")})
+            running.read_rights()
             wire = frontend(running)
             if linked:
                 wire.ask("SELECT count(*) FROM movies")
@@ -267,12 +265,4 @@ def test_what_is_kept_holds_from_the_first_statement(running, address, linked):
                 assert [one.transaction.role for one in running.server.shared.sessions.values()] == ["shadowed"]
         finally:
             client.execute("ALTER ROLE postgres RESET ALL")
-            wait_for(running, lambda settings: settings == {"search_path": "public"})
-
-
-def wait_for(running: Running, so) -> None:
-    """Rights are read every second, and settings with them."""
-    until = time.monotonic() + SECONDS_MAX
-    while not so(running.services.access.known["postgres"].settings):
-        assert time.monotonic() < until
-        time.sleep(0.02)
+            running.read_rights()
