@@ -1,6 +1,7 @@
 """Whether Flink reads a text that is handed to it as the lexer here does, hints too: what is checked must be what runs.
 
-Flink's comments do not nest, ``//`` begins one, and it knows neither dollar quotes nor escapes. Must not know any statement.
+Flink's comments do not nest, ``//`` begins one, it knows neither dollar quotes nor escapes, and it cuts no name. Must not
+know any statement.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import re
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.query.lexer import Kind, Token, scan
+from flinkms_sql.query.lexer import Kind, Token, is_too_long, name_too_long, scan
 
 _HINT = re.compile(r"/\*\+(?:[\w\s(),=.]|'[^'/*\\-]*')*\*/")
 """A hint whose end is the same for one who reads a comment and for one who reads its words."""
@@ -22,10 +23,13 @@ _HINT_NAMES = re.compile(r"'[^']*'|\([^()]*\)|(\w+)")
 
 
 def check_one_reading(text: str, position: int) -> None:
-    """Raise FlinkmsError 0A000 at what Flink would take for something else; ``text`` starts at the 1-based ``position``."""
+    """Raise FlinkmsError 0A000 at what Flink would take for something else, 42622 at a name that PostgreSQL would cut;
+    ``text`` starts at the 1-based ``position``."""
     for token in scan(text):
         if token.kind is Kind.COMMENT and token.text.startswith("/*+"):
             _check_hint(token, position)
+        if is_too_long(token):
+            raise name_too_long(token, position + token.start)
         what = _two_readings(token, text)
         if what is not None:
             raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, f"{what} is not supported in a text for Flink",

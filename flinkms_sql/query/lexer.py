@@ -266,14 +266,50 @@ def _unescape(body: str) -> str | None:
         return None
 
 
+NAME_BYTES_MAX = 63
+"""Bytes of a name in PostgreSQL (NAMEDATALEN - 1), which cuts longer ones."""
+
+_FOLDED = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+"""Only these are folded where characters can have several bytes: src/backend/parser/scansup.c, downcase_identifier."""
+
+
 def name_value(token: Token) -> str | None:
-    """The name an identifier token stands for, folded to lower case when unquoted; None for any other token."""
+    """The name an identifier token stands for to PostgreSQL, folded to lower case when unquoted and cut when too long;
+    None for any other token."""
     if token.kind is Kind.WORD:
-        return token.text.lower()
+        return cut_name(fold_name(token.text))
     if token.kind is not Kind.QUOTED or token.text[0] in "uU":
         return None
     quote = token.text[0]
-    return token.text[1:-1].replace(quote * 2, quote)
+    return cut_name(token.text[1:-1].replace(quote * 2, quote))
+
+
+def fold_name(name: str) -> str:
+    """A name that is not quoted, as PostgreSQL keeps it."""
+    return name.lower() if name.isascii() else name.translate(_FOLDED)
+
+
+def cut_name(name: str) -> str:
+    """A name as PostgreSQL keeps it: of the characters that fit whole."""
+    if len(name) * 4 <= NAME_BYTES_MAX or (len(name) <= NAME_BYTES_MAX and name.isascii()):
+        return name
+    return name.encode()[:NAME_BYTES_MAX].decode(errors="ignore")
+
+
+def is_too_long(token: Token) -> bool:
+    """Whether a token is an identifier that PostgreSQL would cut."""
+    if len(token.text) * 4 <= NAME_BYTES_MAX or token.kind not in (Kind.WORD, Kind.QUOTED):
+        return False
+    quote = token.text[0]
+    name = token.text if token.kind is Kind.WORD else token.text[1:-1].replace(quote * 2, quote)
+    return len(name.encode()) > NAME_BYTES_MAX
+
+
+def name_too_long(token: Token, position: int) -> FlinkmsError:
+    """The error for a name that two systems would not know by the same one."""
+    return FlinkmsError(errors.NAME_TOO_LONG, f"identifier {token.text} is too long",
+                        detail=f"A name has {NAME_BYTES_MAX} bytes at most: PostgreSQL cuts longer ones, and Flink does not.",
+                        position=position)  # fmt: skip
 
 
 def quote_name(name: str) -> str:

@@ -15,6 +15,7 @@ from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire.messages import Bind, Field
 from flinkms_sql.pgwire.parameters import Value
+from flinkms_sql.query.lexer import cut_name, fold_name
 from flinkms_sql.query.plan import Plan
 from flinkms_sql.types import SqlType
 from udfs.block import Column
@@ -154,7 +155,7 @@ def executed_name(text: str) -> str | None:
 def _named(match: re.Match[str] | None) -> str | None:
     if match is None:
         return None
-    return match[1].replace('""', '"') if match[1] else match[2].lower()
+    return cut_name(match[1].replace('""', '"') if match[1] else fold_name(match[2]))
 
 
 def may_end_transaction(text: str) -> bool:

@@ -7,7 +7,7 @@ from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.cursor import Cursor, split_commas
 from flinkms_sql.query.flinkquery import FlinkQuery, read_flink_query
 from flinkms_sql.query.flinktext import refuse_hints
-from flinkms_sql.query.lexer import Kind
+from flinkms_sql.query.lexer import Kind, is_too_long, name_too_long
 from flinkms_sql.query.statements.statement import Column, Named
 from flinkms_sql.types import SqlType, parse_type
 
@@ -15,12 +15,20 @@ _AFTER_TYPE = ("NOT", "NULL", "PRIMARY", "COMMENT", "METADATA", "CONSTRAINT", "U
 
 
 def take_object_name(cursor: Cursor) -> str:
-    """A name without a schema; our objects are in none."""
-    name = cursor.take_name()
+    """A name without a schema, whole; our objects are in none. Raises FlinkmsError 42622, 0A000."""
+    name = take_whole_name(cursor)
     if cursor.peek() == ".":
         raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "models and Flink tables are in no schema",
                            hint=f"Leave out {name}.", position=cursor.position)  # fmt: skip
     return name
+
+
+def take_whole_name(cursor: Cursor, what: str = "a name") -> str:
+    """A name that nobody cuts. Raises FlinkmsError 42622 for one that PostgreSQL would."""
+    token = cursor.token
+    if token is not None and is_too_long(token):
+        raise name_too_long(token, token.position)
+    return cursor.take_name(what)
 
 
 def take_if_not_exists(cursor: Cursor) -> bool:
@@ -56,7 +64,7 @@ def _take_dropped_name(cursor: Cursor) -> Named:
 def take_column(cursor: Cursor) -> Column:
     """``name TYPE`` at the cursor, which stays before any constraint."""
     position = cursor.position
-    name = cursor.take_name("a column name")
+    name = take_whole_name(cursor, "a column name")
     return Column(name=name, type=take_type(cursor), position=position)
 
 
