@@ -166,7 +166,7 @@ def test_a_dropped_model_and_its_successor_share_no_directory(world: World) -> N
     assert not first.exists() and not first.parent.exists() and second.exists()
 
 
-@pytest.mark.parametrize("name", ["ev", '"../../precious"', '"a/b"', '".."', '"' + "é" * 300 + '"'])
+@pytest.mark.parametrize("name", ["ev", '"../../precious"', '"a/b"', '".."', '"' + "é" * 31 + '"'])
 def test_a_dropped_stream_does_not_come_back(world: World, name: str) -> None:
     """Nor does a name lead out of the warehouse."""
     create = f"CREATE TABLE {name} (n BIGINT) WITH ('connector' = 'flinkms');"
