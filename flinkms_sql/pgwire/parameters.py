@@ -189,14 +189,19 @@ def _numeric(text: str, oid: int) -> Decimal:
         raise _syntax(text, oid) from None
 
 
-def _bytea(text: str, oid: int) -> bytes:
+def _bytea(text: str, _oid: int) -> bytes:
+    return bytes_of(text)
+
+
+def bytes_of(text: str) -> bytes:
+    """A bytea written in either of its formats. Raises FlinkmsError 22P02."""
     if text.startswith("\\x"):
         try:
             return bytes.fromhex(text[2:])
         except ValueError:
             raise FlinkmsError(errors.INVALID_TEXT_REPRESENTATION, "invalid hexadecimal data") from None
     if re.search(r"\\(?![0-3][0-7]{2}|\\)", re.sub(r"\\\\", "", text)):
-        raise _syntax(text, oid)
+        raise _syntax(text, oids.BYTEA)
     unescape = re.sub(rb"\\(\\|[0-3][0-7]{2})", _escaped_byte, text.encode())
     return unescape
 

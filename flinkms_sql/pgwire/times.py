@@ -29,6 +29,8 @@ _TIME = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?"
 _ZONE = r"(z|utc|gmt|[+-]\d{1,2}(?::?\d{2})?(?::\d{2})?)"
 _TIMESTAMP = re.compile(rf"{_DATE}(?:(?:\s+|t){_TIME})?\s*{_ZONE}?", re.IGNORECASE | re.ASCII)
 """A date may have an offset too: pgjdbc writes one behind every java.sql.Date. One that begins with - stands apart from it."""
+_OTHER_ORDER = re.compile(r"(?!\d{4}-\d)(?:\d{1,4}\s*[-/.]\s*)?(?:\d{1,2}|[a-z]{3,9})[-/. ,]+\d{1,4}\b.*", re.IGNORECASE | re.ASCII | re.DOTALL)
+"""Dates whose order, or whose months' names, DateStyle and PostgreSQL's tables decide."""
 _SPECIAL = {"infinity": MICROSECONDS_MAX, "-infinity": MICROSECONDS_MIN, "epoch": 0}
 _INFINITE = (MICROSECONDS_MAX, MICROSECONDS_MIN)
 _NONE = timedelta()
@@ -44,7 +46,7 @@ def parse_timestamp(text: str, *, zone: tzinfo | None) -> int:
         return special
     match = _TIMESTAMP.fullmatch(stripped)
     if match is None:
-        raise FlinkmsError(errors.INVALID_DATETIME_FORMAT, f'invalid input syntax for type {kind}: "{text}"')
+        raise _not_read(text, kind)
     year, month, day, hour, minute, second, fraction, offset = match.groups(default="")
     microsecond = round(float(f"0.{fraction}") * 1_000_000) if fraction else 0
     try:
@@ -57,6 +59,14 @@ def parse_timestamp(text: str, *, zone: tzinfo | None) -> int:
         return _moment(local, _offset(offset) if offset else zone)
     except (ValueError, OverflowError):
         raise FlinkmsError(errors.DATETIME_FIELD_OVERFLOW, f'date/time field value out of range: "{text}"') from None
+
+
+def _not_read(text: str, kind: str) -> FlinkmsError:
+    """The error for a text that is no ISO date: one that PostgreSQL might read, by DateStyle, is not said to be wrong."""
+    if _OTHER_ORDER.fullmatch(text.strip()) is None:
+        return FlinkmsError(errors.INVALID_DATETIME_FORMAT, f'invalid input syntax for type {kind}: "{text}"')
+    return FlinkmsError(errors.FEATURE_NOT_SUPPORTED, f'"{text}" is not read as {kind} for streams and models',
+                        hint="Write YYYY-MM-DD, which is the same day under every DateStyle.")  # fmt: skip
 
 
 def has_offset(text: str) -> bool:
@@ -125,7 +135,7 @@ def parse_date(text: str) -> int:
     if special is not None:
         return special
     if _TIMESTAMP.fullmatch(text.strip()) is None and text.strip().lower() != "epoch":
-        raise FlinkmsError(errors.INVALID_DATETIME_FORMAT, f'invalid input syntax for type date: "{text}"')
+        raise _not_read(text, "date")
     return parse_timestamp(text, zone=None) // 86_400_000_000
 
 

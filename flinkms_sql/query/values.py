@@ -16,6 +16,7 @@ from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.pgwire import times
 from flinkms_sql.pgwire.arrays import parse_array
+from flinkms_sql.pgwire.parameters import bytes_of
 from flinkms_sql.types import SqlType
 
 _INTEGERS = {SqlType.SMALLINT: 15, SqlType.INT: 31, SqlType.BIGINT: 63}
@@ -135,7 +136,7 @@ def _from_text(text: str, target: SqlType, position: int | None) -> object:
                 raise ValueError
             return _checked(float(plain), target, position)
         case SqlType.BYTES:
-            return bytes.fromhex(text[2:]) if text.startswith("\\x") else text.encode()
+            return bytes_of(text)
         case SqlType.DATE:
             return times.parse_date(text)
         case SqlType.TIMESTAMP:

@@ -321,13 +321,14 @@ class Transaction:
              m.Execute(portal=name), m.Close(target="statement", name=name)],
             sync=not link.series_open,
         )  # fmt: skip
-        columns = decode_rows([frame.raw for frame in frames if frame.kind == b"D"], [SqlType.STRING] * 5)
-        role, read_only, timeout_s, digits, bytea = (str(column.values[0]) for column in columns)
+        columns = decode_rows([frame.raw for frame in frames if frame.kind == b"D"], [SqlType.STRING] * 6)
+        role, read_only, timeout_s, digits, bytea, idle = (str(column.values[0]) for column in columns)
         formats = {"extra_float_digits": digits, "bytea_output": bytea}
         self._known = Known(read_only=is_on(read_only), timeout_s=float(timeout_s), formats=formats)
         self.role = role or self._user
         self.unrenderable = unrenderable({**self._formats(), **formats})
         self.stale = False
+        self.parameter("idle_session_timeout", idle)
 
     # ---- rows of streams ----
 

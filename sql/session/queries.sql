@@ -2,7 +2,7 @@
 -- name: known
 SELECT CASE WHEN current_user <> session_user THEN current_user::text ELSE '' END, current_setting('transaction_read_only'),
        extract(epoch FROM current_setting('statement_timeout')::interval)::float8::text,
-       current_setting('extra_float_digits'), current_setting('bytea_output')
+       current_setting('extra_float_digits'), current_setting('bytea_output'), current_setting('idle_session_timeout')
 
 -- name: set_config
 SELECT pg_catalog.set_config($1, $2, $3)

@@ -236,6 +236,63 @@ def test_search_path_decides_which_table_a_name_is(running, address):
         assert direct.execute("SELECT count(*) FROM other.rating_events").fetchone() == (2,)
 
 
+STYLES = {"DateStyle": ("ISO, MDY", "ISO, DMY", "German", "SQL, DMY", "Postgres, MDY"), "bytea_output": ("hex", "escape")}
+SHOWN = ("DATE '2024-02-03'", "TIMESTAMP '2024-02-03 04:05'", "TIMESTAMPTZ '2024-02-03 04:05+01'", "'\\x00ff'::bytea", "'a\\000'::bytea")
+
+
+@pytest.mark.parametrize(("name", "style"), [(name, style) for name, styles in STYLES.items() for style in styles])
+def test_text_looks_as_in_postgres_or_is_refused(running, name, style):
+    sets = {"SET": (f"SET {name} = '{style}'",), "SET LOCAL": ("BEGIN", f"SET LOCAL {name} = '{style}'"),
+            "set_config": (f"SELECT set_config('{name}', '{style}', false)",),
+            "a function": (f"DO $$ BEGIN SET {name} = '{style}'; END $$",), "startup": ()}  # fmt: skip
+    for way, texts in sets.items():
+        with closing(connect(running, **({name: style} if way == "startup" else {}))) as wire:
+            for text in texts:
+                assert outcome(wire.ask(text)).error == ""
+            for shown in SHOWN:
+                ours = wire.ask(f"SELECT t, predict('rec', 1, 2) FROM (VALUES ({shown})) AS v (t)")
+                refused = outcome(ours).error == "0A000"
+                if refused:
+                    assert style not in ("ISO, MDY", "ISO, DMY", "hex"), (way, shown)
+                    wire.ask("ROLLBACK") if way == "SET LOCAL" else None
+                    for text in texts if way == "SET LOCAL" else ():
+                        wire.ask(text)
+                    continue
+                (row,) = [one for one in ours if isinstance(one, m.DataRow)]
+                assert row.values[0].decode() == value(wire.ask(f"SELECT t FROM (VALUES ({shown})) AS v (t)")), (way, shown)
+
+
+WRITTEN = ("2024-02-03", "2024-2-3 04:05", "02/03/2024", "3.2.2024", "03-Feb-2024", "Feb 3, 2024", "2024/02/03", "nonsense", "2024-13-45")
+
+
+@pytest.mark.parametrize("style", STYLES["DateStyle"])
+def test_a_date_is_read_as_in_postgres_or_not_at_all(running, wire, style):
+    wire.ask(f"SET DateStyle = '{style}'")
+    for text in WRITTEN:
+        for literal in (True, False):
+            running.streams.visits.batches.clear()
+            wire.ask("TRUNCATE visits_there")
+            found = []
+            for table in ("visits", "visits_there"):
+                insert = f"INSERT INTO {table} (day) VALUES ({repr(text) if literal else '$1::date' if table == 'visits_there' else '$1'})"
+                bind = m.Bind(values=() if literal else (text.encode(),))
+                found.append(outcome(wire.say(m.Parse(statement="", text=insert), bind, m.Execute(), m.Sync())))
+            if found[0].error != "0A000":
+                assert found[0] == found[1], (text, literal)
+                kept = [row[3] for batch in running.streams.visits.batches for row in batch]
+                there = wire.ask("SELECT day - date '1970-01-01' FROM visits_there")
+                assert kept == [int(one.values[0]) for one in there if isinstance(one, m.DataRow)], (text, literal)
+            else:
+                assert not text.startswith("2024-"), "ISO is read whatever the style"
+
+
+@pytest.mark.parametrize("text", ["SELECT set_config('idle_session_timeout', '90s', false)",
+                                  "DO $$ BEGIN SET idle_session_timeout = '90s'; END $$"])
+def test_a_timeout_that_postgres_would_measure_wrongly_ends_the_session(wire, text):
+    wire.ask(text)
+    assert "0A000" in outcome(wire.ask(POINT)).error
+
+
 @pytest.mark.parametrize("zone", ZONES)
 def test_times_of_streams_are_those_that_postgres_would_keep(running, wire, zone):
     kept = running.streams.visits.batches
