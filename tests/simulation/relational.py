@@ -18,7 +18,10 @@ SETTINGS = {
 }
 COLUMN = m.Field(name="value", oid=25, size=-1)
 KNOWN = "current_setting('transaction_read_only')"
-"""In the question of what PostgreSQL does not report by itself: role, access mode, timeout in seconds, two formats."""
+"""In the question of what PostgreSQL does not report by itself: role, access mode, timeout in seconds, two formats, timeout of idle
+sessions."""
+HIDDEN = "to_regclass"
+"""In the question of which names mean others than the frontend's: none do here."""
 
 PATH = "/simulated/.s.PGSQL.5432"
 
@@ -161,7 +164,8 @@ class Backend(asyncio.Protocol):
             if describes:
                 self._say(m.RowDescription(fields=(COLUMN,)))
             read_only = b"on" if self._ledger.read_only else b"off"
-            self._say(m.DataRow(values=(b"", read_only, b"0", b"1", b"hex") if KNOWN in text else (b"1",)))
+            if HIDDEN not in text:
+                self._say(m.DataRow(values=(b"", read_only, b"0", b"1", b"hex", b"0") if KNOWN in text else (b"1",)))
         self._say(m.CommandComplete(tag=tag))
 
 
