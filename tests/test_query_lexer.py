@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -172,3 +173,19 @@ def test_reading_a_text_takes_time_linear_in_its_length(text):
         return best
 
     assert seconds(2000) < GROWTH_MAX * max(seconds(500), 1e-3)
+
+
+MEMORY_MAX = 16
+"""Bytes of memory for each byte of a long literal or name: a few copies of it."""
+
+
+@pytest.mark.parametrize("piece", ["x", "é", "''", "a''", "\\'", "\\x41", '""', "``"])
+@pytest.mark.parametrize("quote", ["'", "E'", "U&'", '"', "`", "$$", "", "/*"])
+def test_a_long_token_takes_no_more_memory_than_a_few_copies(quote, piece):
+    text = f"SELECT predict('rec', 1, 1), {quote}{piece * (200_000 // len(piece))}{quote[-1:]}"
+    tracemalloc.start()
+    with suppress(FlinkmsError):
+        tokenize(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < MEMORY_MAX * 400_000 or not quote  # without quotes, they may be as many tokens

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from flinkms_sql.errors import FlinkmsError
-from flinkms_sql.server import pending
+from flinkms_sql.server import budget, pending
+from flinkms_sql.server.budget import Budget, Kept, Share
 from flinkms_sql.server.pending import PendingRows
 from tests.serving import Streams
 from udfs.block import Column
@@ -16,7 +17,7 @@ from udfs.block import Column
 
 def play(steps: str) -> list[int]:
     """The rows that are appended after steps such as ``1 sa 2 ra 3``: rows, s(avepoint), r(ollback to), e (release)."""
-    rows, streams = PendingRows(), Streams()
+    rows, streams = PendingRows(Share(Budget())), Streams()
     acts = {"s": rows.savepoint, "r": rows.rollback_to, "e": rows.release}
     for step in steps.split():
         if step.isdigit():
@@ -42,7 +43,7 @@ def test_savepoints(steps, left):
 
 
 def test_what_is_rolled_back_is_never_due():
-    rows = PendingRows()
+    rows = PendingRows(Share(Budget()))
     rows.add("rating_events", [Column(np.array([1]))])
     rows.forget()
     rows.commit()
@@ -52,7 +53,7 @@ def test_what_is_rolled_back_is_never_due():
 def test_limits(monkeypatch):
     monkeypatch.setattr(pending, "TRANSACTION_ROWS_MAX", 2)
     monkeypatch.setattr(pending, "SAVEPOINTS_MAX", 1)
-    rows = PendingRows()
+    rows = PendingRows(Share(Budget()))
     rows.add("rating_events", [Column(np.array([1, 2]))])
     rows.savepoint("a")
     for act in (lambda: rows.add("rating_events", [Column(np.array([3]))]), lambda: rows.savepoint("b")):
@@ -63,7 +64,7 @@ def test_limits(monkeypatch):
 
 def test_rows_are_bounded_by_their_bytes_too(monkeypatch):
     monkeypatch.setattr(pending, "TRANSACTION_BYTES_MAX", 1000)
-    rows = PendingRows()
+    rows = PendingRows(Share(Budget()))
     texts = np.array(["x" * 300], dtype=object)
     rows.add("texts", [Column(texts)])
     rows.savepoint("a")
@@ -76,3 +77,50 @@ def test_rows_are_bounded_by_their_bytes_too(monkeypatch):
     assert caught.value.sqlstate == "53400"
     rows.forget()
     assert rows.add("texts", [Column(texts)]) == 1
+
+
+def test_what_waits_counts_until_it_is_durable():
+    budget, streams = Budget(), Streams()
+    share = Share(budget)
+    rows = PendingRows(share)
+    for end in (rows.forget, rows.commit):
+        rows.savepoint("a")
+        rows.add("rating_events", [Column(np.arange(10))])
+        assert budget.kept == share.kept == 80
+        end()
+    assert rows.due and budget.kept == 80
+    asyncio.run(rows.append(streams))
+    assert budget.kept == 0
+
+
+def test_sessions_have_one_bound_together(monkeypatch):
+    monkeypatch.setattr(budget, "KEPT_BYTES_MAX", 100)
+    shared = Budget()
+    first, second = PendingRows(Share(shared)), PendingRows(mine := Share(shared))
+    first.add("rating_events", [Column(np.arange(10))])
+    with pytest.raises(FlinkmsError) as caught:
+        second.add("rating_events", [Column(np.arange(10))])
+    assert caught.value.sqlstate == "53200" and not second.waiting
+    first.forget()
+    assert second.add("rating_events", [Column(np.arange(10))]) == 10
+    mine.end()
+    second.forget()
+    assert shared.kept == mine.kept == 0
+
+
+def test_names_take_and_give(monkeypatch):
+    monkeypatch.setattr(budget, "SESSION_KEPT_BYTES_MAX", 100)
+    shared = Budget()
+    names: Kept[str] = Kept(Share(shared), len)
+    names["a"] = "x" * 60
+    names["b"] = "x" * 40
+    with pytest.raises(FlinkmsError) as caught:
+        names["c"] = "x"
+    assert caught.value.sqlstate == "53400" and "c" not in names
+    names["a"] = "x" * 50
+    del names["b"]
+    assert shared.kept == 50 and names.pop("none") is None
+    assert names.pop("a") == "x" * 50 and shared.kept == 0
+    names["d"] = "x" * 100
+    names.clear()
+    assert shared.kept == 0 and not names

@@ -17,9 +17,10 @@ from flinkms_sql.errors import FlinkmsError
 
 _HEAD = struct.Struct(">iiI")
 _DIMENSION = struct.Struct(">ii")
-_ELEMENT = re.compile(
-    r'\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^\s",{}\\]|\\.)(?:(?:[^",{}\\]|\\.)*(?:[^\s",{}\\]|\\.))?))\s*', re.DOTALL
-)
+_PLAIN = re.compile(r'\s*([^\s",{}\\]+)\s*(?:,|$)')
+"""An element without quotes, blanks or escapes, as numbers are, with what ends it."""
+_BLANKS = re.compile(r"\s*")
+_UNQUOTED_RUN, _QUOTED_RUN = re.compile(r'[^",{}\\]*'), re.compile(r'[^"\\]*')
 
 
 def parse_array(text: str) -> list[str | None]:
@@ -37,20 +38,47 @@ def parse_array(text: str) -> list[str | None]:
     elements: list[str | None] = []
     at = 0
     while True:
-        match = _ELEMENT.match(inner, at)
-        if match is None:
-            raise _malformed(text)
-        quoted, bare = match.groups()
-        if quoted is not None:
-            elements.append(_unescaped(quoted))
-        else:
-            elements.append(None if bare.upper() == "NULL" else _unescaped(bare))
-        at = match.end()
+        plain = _PLAIN.match(inner, at)
+        if plain is not None:
+            word, at = plain[1], plain.end()
+            elements.append(None if word.upper() == "NULL" else word)
+            if at == len(inner) and inner[-1] != ",":
+                return elements
+            continue
+        element, at = _element(inner, at)
+        elements.append(element)
         if at == len(inner):
             return elements
         if inner[at] != ",":
             raise _malformed(text)
         at += 1
+
+
+def _element(inner: str, at: int) -> tuple[str | None, int]:
+    """The element that begins at ``at`` or after blanks, and where it and the blanks after it end."""
+    start = _BLANKS.match(inner, at).end()  # type: ignore[union-attr]  # which matches anywhere
+    if inner.startswith('"', start):
+        end = _run(_QUOTED_RUN, inner, start + 1)
+        if not inner.startswith('"', end):
+            raise _malformed("{" + inner + "}")
+        return _unescaped(inner[start + 1 : end]), _BLANKS.match(inner, end + 1).end()  # type: ignore[union-attr]
+    end = _run(_UNQUOTED_RUN, inner, start)
+    bare = inner[start:end]
+    shown = bare.rstrip()
+    if (len(shown) - len(shown.rstrip("\\"))) % 2:  # the first of the blanks is escaped
+        shown = bare[: len(shown) + 1]
+    if not shown:
+        raise _malformed("{" + inner + "}")
+    return None if shown.upper() == "NULL" else _unescaped(shown), end
+
+
+def _run(run: re.Pattern[str], text: str, at: int) -> int:
+    """The end of what ``run`` and escapes match. Not one expression: that would keep 200 bytes for each escape."""
+    while True:
+        at = run.match(text, at).end()  # type: ignore[union-attr]  # which matches anywhere
+        if not text.startswith("\\", at) or at + 1 == len(text):
+            return at
+        at += 2
 
 
 def _unescaped(text: str) -> str:

@@ -55,23 +55,24 @@ class StatementText(NamedTuple):
     offset: int
 
 
-_WORD_START = r"[^\W\d]|[^\x00-\x7f]"
-_TAG = rf"(?:(?:{_WORD_START})(?:\w|[^\x00-\x7f])*)?"
+_WORD_START = r"[a-zA-Z_\x80-\U0010ffff]"
+_TAG = rf"(?:{_WORD_START}[\w\x80-\U0010ffff]*)?"
 OPERATOR_RUN_MAX = 128
 """Operator characters that are looked at together: PostgreSQL knows no operator of more than 63, and a run of any length
 must not be looked at again for each of its characters."""
 
+# A repeated group, (?:a|b)*, keeps 200 bytes for each time that it matches: none may run over a client's text.
 _TOKEN = re.compile(
     rf"""
       (?P<BLANK>[ \t\n\r\f\v]+)
     | (?P<COMMENT>--[^\n\r]*)
     | (?P<NESTED>/\*)
-    | (?P<STRING>(?:[eE]'(?:[^'\\]|''|\\.)*'(?!') | (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*'(?!')))
+    | (?P<STRING>(?:[eEbBxXnN]|[uU]&)?')
     | (?P<DOLLAR>\$(?P<tag>{_TAG})\$.*?\$(?P=tag)\$)
     | (?P<PARAMETER>\$\d+)
-    | (?P<QUOTED>(?:[uU]&)?"(?:[^"]|"")*"(?!") | `(?:[^`]|``)*`(?!`))
-    | (?P<UNTERMINATED>(?:[eEbBxXnN]|[uU]&)?'|(?:[uU]&)?"|\${_TAG}\$)
-    | (?P<WORD>(?:{_WORD_START})(?:\w|[^\x00-\x7f]|\$)*)
+    | (?P<QUOTED>(?:[uU]&)?"|`(?=[^`]*`))
+    | (?P<UNTERMINATED>\${_TAG}\$)
+    | (?P<WORD>{_WORD_START}[\w\x80-\U0010ffff$]*)
     | (?P<NUMBER>0[xX][0-9a-fA-F_]+ | 0[oO][0-7_]+ | 0[bB][01_]+
         | (?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?)
     | (?P<PUNCTUATION>::|:=|\.\.|[,()\[\].;:])
@@ -89,7 +90,8 @@ _KINDS = {
     "QUOTED": Kind.QUOTED,
     "NUMBER": Kind.NUMBER,
 }
-_UNTERMINATED = {"'": "quoted string", '"': "quoted identifier", "$": "dollar-quoted string"}
+_UNTERMINATED = {"'": "quoted string", '"': "quoted identifier", "`": "quoted identifier"}
+_RUN_OF = {mark: re.compile(f"{mark}+") for mark in _UNTERMINATED}
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 _TRAILING_SIGN_ALLOWED = re.compile(r"[~!@#%^&|`?]")
 
@@ -103,6 +105,8 @@ def scan(text: str) -> Iterator[Token]:
         assert found is not None  # OTHER matches any character
         group, piece = found.lastgroup, found.group()
         kind = _KINDS.get(group or "")
+        if group == "STRING" or group == "QUOTED":
+            piece = text[at : _quoted_end(text, at, found.end())]
         if kind is not None:
             token = Token(kind, piece, at, "")
         elif group == "WORD" or group == "PUNCTUATION" or group == "OTHER":
@@ -114,10 +118,27 @@ def scan(text: str) -> Iterator[Token]:
             piece = text[at : _comment_end(text, at)]
             token = Token(Kind.COMMENT, piece, at, "")
         else:
-            what = _UNTERMINATED["$" if piece[0] == "$" else piece[-1]]
-            raise _unterminated(what, text, at)
+            raise _unterminated("dollar-quoted string", text, at)
         yield token
         at += len(piece)
+
+
+def _quoted_end(text: str, begin: int, start: int) -> int:
+    """The end of the quotation that begins at ``begin`` and whose text at ``start``. A mark that is doubled is part of it."""
+    mark = text[start - 1]
+    escapes = text[begin] in "eE" and start - begin > 1
+    at, marks = start, None
+    while True:
+        if marks is None or marks.start() < at:
+            marks = _RUN_OF[mark].search(text, at)
+            if marks is None:
+                raise _unterminated(_UNTERMINATED[mark], text, begin)
+        if escapes and (escape := text.find("\\", at, marks.start())) != -1:
+            at = escape + 2
+        elif (marks.end() - marks.start()) % 2:
+            return marks.end()
+        else:
+            at = marks.end()
 
 
 def _operator(run: str) -> str:

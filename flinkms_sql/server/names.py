@@ -17,6 +17,7 @@ from flinkms_sql.pgwire.messages import Bind, Field
 from flinkms_sql.pgwire.parameters import Value
 from flinkms_sql.query.lexer import cut_name, fold_name
 from flinkms_sql.query.plan import Plan
+from flinkms_sql.server.budget import Kept, Share
 from flinkms_sql.types import SqlType
 from udfs.block import Column
 
@@ -80,14 +81,37 @@ class Portal:
     suspended: str | None = None
 
 
+STATEMENT_BYTES = 2048
+"""A prepared statement beside its text, in bytes: its plan has a node for each dozen characters."""
+
+PLAN_BYTES_A_CHARACTER = 16
+"""Bytes of text and plan for each character of a statement."""
+
+PORTAL_BYTES = 512
+"""A portal beside its values, in bytes."""
+
+
+def _statement_bytes(prepared: Prepared) -> int:
+    return STATEMENT_BYTES + PLAN_BYTES_A_CHARACTER * len(prepared.text)
+
+
+def _portal_bytes(portal: Portal) -> int:
+    """Values are there twice: as they came, and decoded."""
+    return PORTAL_BYTES + 2 * sum(len(value) for value in portal.raw.values if value is not None)
+
+
 class Names:
-    """One session's. Portals end with their transaction; statements last until they are closed."""
+    """One session's. Portals end with their transaction; statements last until they are closed.
+
+    What is kept takes its bytes from the session's ``share``: a name that is given raises FlinkmsError 53400 or 53200
+    when there are too many.
+    """
 
     __slots__ = ("calls", "portals", "statements")
 
-    def __init__(self) -> None:
-        self.statements: dict[str, Prepared] = {}
-        self.portals: dict[str, Portal] = {}
+    def __init__(self, share: Share) -> None:
+        self.statements: Kept[Prepared] = Kept(share, _statement_bytes)
+        self.portals: Kept[Portal] = Kept(share, _portal_bytes)
         self.calls: set[str] = set()
         """Statements of PostgreSQL's that may end transactions from within: CALL and DO."""
 
@@ -136,7 +160,7 @@ def duplicate_statement(name: str) -> FlinkmsError:
     return FlinkmsError(errors.DUPLICATE_PREPARED_STATEMENT, f'prepared statement "{name}" already exists')
 
 
-_NAME = r'(?:"((?:[^"]|"")+)"|([a-z_]\w*))'
+_NAME = r'(?:"([^"]*(?:""[^"]*)*)"|([a-z_]\w*))'
 _DEALLOCATE = re.compile(rf"\s*deallocate\s+(?:prepare\s+)?{_NAME}\s*;?\s*", re.IGNORECASE)
 _EXECUTE = re.compile(rf"\s*execute\s+{_NAME}\s*(?:\(.*\))?\s*;?\s*", re.IGNORECASE | re.DOTALL)
 _CALL = re.compile(r"\s*(?:call|do)\b", re.IGNORECASE)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from flinkms_sql import errors
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.server.budget import Share
 from flinkms_sql.server.services import Streams
 from udfs.block import Column, concatenated
 
@@ -21,7 +22,7 @@ TRANSACTION_ROWS_MAX = 1_000_000
 """Rows one transaction may insert into streams: they are held in memory until it commits."""
 
 TRANSACTION_BYTES_MAX = 256 << 20
-"""Bytes of those rows: a row may be of any size, and every session may hold as much."""
+"""Bytes of those rows: a row may be of any size."""
 
 SAVEPOINTS_MAX = 100_000
 """Savepoints of one transaction that are kept track of: PostgreSQL holds as many only with gigabytes."""
@@ -42,9 +43,10 @@ class _Insert:
 class PendingRows:
     """The rows of one session that are not appended yet, with the savepoints between them."""
 
-    __slots__ = ("_bytes", "_due", "_entries", "_rows", "_savepoints")
+    __slots__ = ("_bytes", "_due", "_entries", "_rows", "_savepoints", "_share")
 
-    def __init__(self) -> None:
+    def __init__(self, share: Share) -> None:
+        self._share = share
         self._entries: list[_Savepoint | _Insert] = []
         self._rows = self._bytes = self._savepoints = 0
         self._due: list[_Insert] = []
@@ -60,13 +62,14 @@ class PendingRows:
         return bool(self._due)
 
     def add(self, table: str, columns: Sequence[Column]) -> int:
-        """Keep rows for a stream; their number. Raises FlinkmsError 53400 when there are too many, or they are too large."""
+        """Keep rows for a stream; their number. Raises FlinkmsError 53400 or 53200 where there is no room."""
         rows, size = len(columns[0]), sum(column.nbytes for column in columns)
         if self._rows + rows > TRANSACTION_ROWS_MAX:
             raise _too_much(f"{TRANSACTION_ROWS_MAX} rows")
         if rows and self._bytes + size > TRANSACTION_BYTES_MAX:
             raise _too_much(f"{TRANSACTION_BYTES_MAX >> 20} MiB of rows")
         if rows:
+            self._share.take(size)
             self._entries.append(_Insert(table, tuple(columns), size))
             self._rows, self._bytes = self._rows + rows, self._bytes + size
         return rows
@@ -99,7 +102,9 @@ class PendingRows:
         self._entries = entries
         inserts = [entry for entry in entries if isinstance(entry, _Insert)]
         self._rows = sum(len(entry.columns[0]) for entry in inserts)
-        self._bytes = sum(entry.size for entry in inserts)
+        kept = sum(entry.size for entry in inserts)
+        self._share.give(self._bytes - kept)
+        self._bytes = kept
         self._savepoints = sum(isinstance(entry, _Savepoint) for entry in entries)
 
     def forget(self) -> None:
@@ -109,6 +114,7 @@ class PendingRows:
     def commit(self) -> None:
         """The transaction has committed: its rows are due."""
         self._due += [entry for entry in self._entries if isinstance(entry, _Insert)]
+        self._bytes = 0  # they are still kept, until they are appended
         self._set([])
 
     async def append(self, streams: Streams) -> None:
@@ -116,10 +122,12 @@ class PendingRows:
         by_table: dict[str, list[tuple[Column, ...]]] = {}
         for entry in self._due:
             by_table.setdefault(entry.table, []).append(entry.columns)
-        self._due = []
+        size, self._due = sum(entry.size for entry in self._due), []
         appends = [streams.writer(table).append(_joined(batches)) for table, batches in by_table.items()]
         # Once begun, an append is not called off: half of it may be durable already.
-        await asyncio.shield(asyncio.gather(*appends))
+        appended = asyncio.gather(*appends)
+        appended.add_done_callback(lambda _: self._share.give(size))
+        await asyncio.shield(appended)
 
 
 def _too_much(what: str) -> FlinkmsError:

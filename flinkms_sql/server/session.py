@@ -20,6 +20,7 @@ from flinkms_sql.pgwire.connection import Request, ServerConnection
 from flinkms_sql.pgwire.frames import Frame
 from flinkms_sql.pgwire.wire import LocalProtocolError
 from flinkms_sql.server import extended, failures, relay, simple
+from flinkms_sql.server.budget import Share
 from flinkms_sql.server.context import Context
 from flinkms_sql.server.dialing import send_cancel
 from flinkms_sql.server.hotpath import HotPath
@@ -51,8 +52,9 @@ class Session(asyncio.Protocol):
         self.process_id, self.secret_key = shared.new_key()
         self.connection = ServerConnection(message_bytes_max=shared.settings.message_bytes_max)
         self.outbox = Outbox(self.connection)
-        names = Names()
-        self.transaction = Transaction(self, names, shared.services.backend, shared.links)
+        self._share = Share(shared.budget)
+        names = Names(self._share)
+        self.transaction = Transaction(self, names, shared.services.backend, shared.links, self._share)
         naming = Naming(shared.services.catalogs, shared.services.access, self.transaction)
         self.context = Context(outbox=self.outbox, names=names, transaction=self.transaction, interrupts=Interrupts(), naming=naming,
                                services=shared.services, plans=shared.plans, apart=shared.apart)  # fmt: skip
@@ -63,6 +65,8 @@ class Session(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(AUTHENTICATION_SECONDS_MAX, self._late)
         self._task: asyncio.Task[None] | None = None
         self._reading = True
+        self._congested = False
+        """The control database reads slowly: so do we."""
         self._more = False
         """Bytes came while the hot path had a request."""
 
@@ -90,9 +94,9 @@ class Session(asyncio.Protocol):
             self._more = True
         elif state is State.COPYING:
             self._pump_copy()
+            self._read()
         elif state is State.WORKING:
-            if self.connection.buffered > INPUT_BYTES_MAX:
-                self._read(False)
+            self._read()
         elif state is not State.ENDED:
             self._pump()
 
@@ -109,10 +113,14 @@ class Session(asyncio.Protocol):
                 self._shared.spawn(send_cancel(self._shared.backend_address(), link.key))
             link.close()
         self.outbox.lost()
+        self._share.end()
         if self._task is not None:
             self._task.cancel()
 
-    def _read(self, wanted: bool) -> None:
+    def _read(self) -> None:
+        """Read from the client when nothing speaks against it: what it sends has somewhere to go, or is waited for."""
+        full = self._task is not None and self.connection.buffered > INPUT_BYTES_MAX
+        wanted = not (full or self._congested)
         transport = self.outbox.transport
         if transport is None or transport.is_closing() or wanted == self._reading:
             return
@@ -184,7 +192,7 @@ class Session(asyncio.Protocol):
         if self.outbox.closed:
             self._enter(State.ENDED)
         elif self._task is None:
-            self._read(True)
+            self._read()
             series_open = link is not None and link.series_open
             if self._startup is not None:
                 self._enter(State.STARTING)
@@ -323,5 +331,6 @@ class Session(asyncio.Protocol):
         self.die(error)
 
     def link_congested(self, congested: bool) -> None:
-        """The control database reads slowly: so do we."""
-        self._read(not congested)
+        """The control database reads slowly, or does again."""
+        self._congested = congested
+        self._read()

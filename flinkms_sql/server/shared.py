@@ -20,6 +20,7 @@ from flinkms_sql.query.cache import PlanCache
 from flinkms_sql.server.address import BackendAddress
 from flinkms_sql.server.apart import Apart
 from flinkms_sql.server.authentication import Authentication
+from flinkms_sql.server.budget import Budget
 from flinkms_sql.server.busypoll import BusyPoll
 from flinkms_sql.server.hotpath import TextShapes
 from flinkms_sql.server.links import Links
@@ -57,6 +58,7 @@ class Shared:
         self.settings = settings
         self.authentication = authentication
         self.server_parameters = server_parameters
+        self.budget = Budget()
         self.links = Links(settings.links_max, settings.links_of_user_max)
         self.plans = PlanCache()
         self.apart = Apart()

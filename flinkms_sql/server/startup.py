@@ -23,7 +23,7 @@ from flinkms_sql.server.parameters import canonical, is_local
 from flinkms_sql.server.rights import Access, login_refusal
 from flinkms_sql.server.shared import Member, Shared
 
-_SETTING = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)=((?:\\.|\S)*)")
+_SETTING = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)=([^\s\\]*(?:\\.[^\s\\]*)*)")
 
 
 class Newcomer(Member, Protocol):

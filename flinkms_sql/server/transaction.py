@@ -47,6 +47,7 @@ from flinkms_sql.server.parameters import (
     unrenderable,
     zone_of,
 )
+from flinkms_sql.server.budget import Share
 from flinkms_sql.server.pending import PendingRows
 from flinkms_sql.server.services import Streams
 from flinkms_sql.types import SqlType
@@ -72,12 +73,12 @@ class Transaction:
     __slots__ = ("_address", "_client", "_known", "_links", "_names", "_sets", "_touched", "_user", "hidden", "implicit", "link", "local",
                  "names_stale", "pending", "plain", "role", "stale", "status", "unrenderable")  # fmt: skip
 
-    def __init__(self, client: Client, names: Names, address: BackendAddress | None, links: Links) -> None:
+    def __init__(self, client: Client, names: Names, address: BackendAddress | None, links: Links, share: Share) -> None:
         self._client, self._names, self._address, self._links = client, names, address, links
         self._user = ""
         self.local = Local({}, {})
         self.link: Link | None = None
-        self.pending = PendingRows()
+        self.pending = PendingRows(share)
         self.status: m.TransactionStatus = "idle"
         self.hidden = self.implicit = False
         self.stale = self._touched = self._sets = self.names_stale = False
