@@ -58,6 +58,19 @@ class Wire:
         self._socket.sendall(b"".join(map(client_messages.encode, messages)))
         return self.answer()
 
+    def push(self, data: bytes, seconds: float = SECONDS_MAX) -> bytes:
+        """Send as far as the server takes it within this time without a pause; what is left."""
+        self._socket.settimeout(seconds)
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._socket.send(rest) :]
+        except TimeoutError:
+            pass
+        finally:
+            self._socket.settimeout(SECONDS_MAX)
+        return bytes(rest)
+
     def pipeline(self, *messages: ClientMessage) -> list[list[ServerMessage]]:
         """Send messages in one go; the answers, one for each that makes the server ready."""
         self._socket.sendall(b"".join(map(client_messages.encode, messages)))

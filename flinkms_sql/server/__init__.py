@@ -9,7 +9,7 @@ Must not know how Flink or the model log work: what it needs of them is injected
  5. what is PostgreSQL's goes through ``relay`` over a ``link`` of the session's own;
  6. the rest is run by ``run/``, which has one way for each kind of plan, after ``rights`` has agreed;
  7. ``transaction`` is told of every statement that begins, ends or marks a transaction, whoever has answered it, and
-    keeps what waits for its end (``pending``); ``local`` is its memory as long as there is no link;
+    keeps what waits for its end (``pending``), within what may be kept for clients (``budget``); ``local`` is its memory as long as there is no link;
  8. answers leave through ``outbox`` in the order of the requests; a client that reads slowly slows down what it asked
     for.
 A ``context`` holds a session's parts together; what all sessions share is in ``shared``.

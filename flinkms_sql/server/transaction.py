@@ -31,6 +31,7 @@ from flinkms_sql.query.statements.statement import (
     SessionStatement,
 )
 from flinkms_sql.server.address import BackendAddress
+from flinkms_sql.server.budget import Share
 from flinkms_sql.server.dialing import open_link
 from flinkms_sql.server.link import Client, Link, Ticket
 from flinkms_sql.server.links import Links
@@ -47,7 +48,6 @@ from flinkms_sql.server.parameters import (
     unrenderable,
     zone_of,
 )
-from flinkms_sql.server.budget import Share
 from flinkms_sql.server.pending import PendingRows
 from flinkms_sql.server.services import Streams
 from flinkms_sql.types import SqlType

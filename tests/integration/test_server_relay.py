@@ -28,6 +28,7 @@ from flinkms_sql.types import BY_OID
 from tests.control_database import control_database
 from tests.serving import Running
 from tests.serving import frontend as serving
+from tests.wire import Wire
 
 pytestmark = pytest.mark.integration
 
@@ -323,3 +324,29 @@ def test_floats_and_type_facts_are_postgresqls(connection):
     assert all(elements[array] == element for array, element in oids.ELEMENTS.items())
     names = connection.execute("SELECT oid::int, format_type(oid, NULL) FROM pg_type").fetchall()
     assert {oid: name for oid, name in names if oid in oids.NAMES} == oids.NAMES
+
+
+COPIED_BYTES_MAX = 48 << 20
+"""Bytes of a COPY that may be on their way while PostgreSQL takes none: buffers of two sockets and of the frontend."""
+
+
+def test_copy_data_is_not_taken_faster_than_postgresql_takes_it(running):
+    """A client that sends more than PostgreSQL reads is not read from, and goes on when PostgreSQL does."""
+    with closing(psycopg.connect(running.dsn)) as owner, \
+            closing(Wire(("127.0.0.1", running.port), user="flinkms", database="flinkms")) as wire:
+        owner.execute("CREATE TABLE copied (t text)")
+        owner.commit()
+        owner.execute("LOCK TABLE copied IN ACCESS EXCLUSIVE MODE")
+        assert wire.push(client_messages.encode(m.Query(text="COPY copied FROM STDIN"))) == b""
+        piece = client_messages.encode(m.CopyData(data=b"x" * 99 + b"\n")) * 10_000
+        sent, rest = 0, b""
+        while sent < 2 * COPIED_BYTES_MAX and not rest:
+            rest = wire.push(piece, seconds=3.0)
+            sent += len(piece) - len(rest)
+        assert sent < COPIED_BYTES_MAX
+        owner.rollback()
+        assert wire.push(rest + client_messages.encode(m.CopyDone())) == b""
+        rows = (sent + len(rest)) // len(piece) * 10_000
+        assert f"COPY {rows}" in [one.tag for one in wire.answer() if isinstance(one, m.CommandComplete)]
+        owner.execute("DROP TABLE copied")
+        owner.commit()
