@@ -46,6 +46,15 @@ class Deployment:
         """Run ``flinkms …`` over this deployment; what it printed. Raises CalledProcessError."""
         return _flinkms(self.settings, arguments)
 
+    def status(self, *options: str) -> str:
+        """What ``flinkms status`` prints; some part may be down, for another test has killed it and it starts again."""
+        try:
+            return self.command("status", *options)
+        except subprocess.CalledProcessError as error:
+            if error.returncode != 3:
+                raise
+            return str(error.stdout)
+
     def connect(self, *, autocommit: bool = True) -> psycopg.Connection:
         """A connection to the frontend."""
         return psycopg.connect(host=self.settings.host, port=self.settings.port, dbname=DATABASE, user=DATABASE,

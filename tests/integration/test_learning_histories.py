@@ -65,7 +65,7 @@ def test_a_learner_that_crashes_says_why_and_another_query_goes_on_where_it_stop
 
             wait_for(lambda: "/ by zero" in (shown()[1] or ""), "the job to be in trouble")
             assert shown()[0] == "restarting" and shown()[2] >= 1
-            assert "(learn crashes) is restarting" in (status := deployment.command("status")) and "/ by zero" in status
+            assert "(learn crashes) is restarting" in (status := deployment.status()) and "/ by zero" in status
             with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="could not catch up: .*by zero"):
                 connection.execute("REFRESH MODEL crashes")
             states = "SELECT version, state FROM flinkms.model_versions WHERE model = 'crashes' ORDER BY version"
