@@ -54,7 +54,7 @@ async def _forward_later(transaction: Transaction, frame: Frame, ticket: Ticket)
 async def run_text(transaction: Transaction, text: str, statement: SessionStatement | None) -> None:
     """Run one statement as a Query of its own; all answers but its end go to the client. Raises FlinkmsError."""
     link = await transaction.connect()
-    transaction.set_by(text)
+    transaction.ran()
     ticket = Ticket(delivers=True, hides=b"ZE", awaited=True, completed=_noting(transaction, (statement,)))
     link.send(m.Query(text=text), ticket)
     await link.finished([ticket])

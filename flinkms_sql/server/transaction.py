@@ -10,7 +10,6 @@ then on PostgreSQL is asked for what it does not report (``refresh``).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import tzinfo
@@ -53,10 +52,8 @@ from flinkms_sql.server.services import Streams
 from flinkms_sql.types import SqlType
 
 _QUERIES = sqlfiles.queries("session/queries")
-_SETS = re.compile(rb"\s*(?:set|reset|discard|do|call)\b", re.IGNORECASE)
-_MAY_SET = re.compile(rb"[;/\n\0][ \t\r\f\v]*(?:set|reset|discard|do|call)\b|set_config|pg_settings", re.IGNORECASE)
-"""In the bytes of a request that may change a setting at PostgreSQL; one that only looks so costs a question there.
-No byte can both begin a match and be a blank within one: the search is linear in what a client sends."""
+_RUNS = (b"Q", b"B", b"E", b"F")
+"""Requests that run something at PostgreSQL: planning, at Bind, may call functions too."""
 
 
 class Transaction:
@@ -64,13 +61,14 @@ class Transaction:
 
     ``implicit``: a text of several statements is being run, which is one transaction where it does not say otherwise.
     ``hidden``: that one is open as a block on the link, of which the client knows nothing.
-    ``stale``: what PostgreSQL does not report may have changed; ``names_stale``: what names mean there may have.
+    ``stale``: PostgreSQL has run something since it was asked for what it does not report: any statement may call a function
+    that sets, so none is taken for harmless by its text. ``names_stale``: the same of what names mean there.
     ``plain``: nobody else has functions of the names of ours.
     ``role``: who statements run as.
     ``unrenderable``: types whose text the session wants other than we write it, and the settings that say so.
     """
 
-    __slots__ = ("_address", "_client", "_known", "_links", "_names", "_sets", "_touched", "_user", "hidden", "implicit", "link", "local",
+    __slots__ = ("_address", "_client", "_known", "_links", "_names", "_user", "hidden", "implicit", "link", "local",
                  "names_stale", "pending", "plain", "role", "stale", "status", "unrenderable")  # fmt: skip
 
     def __init__(self, client: Client, names: Names, address: BackendAddress | None, links: Links, share: Share) -> None:
@@ -81,7 +79,7 @@ class Transaction:
         self.pending = PendingRows(share)
         self.status: m.TransactionStatus = "idle"
         self.hidden = self.implicit = False
-        self.stale = self._touched = self._sets = self.names_stale = False
+        self.stale = self.names_stale = False
         self.plain = True
         self._known = Known(formats={})
         self.role = ""
@@ -176,8 +174,8 @@ class Transaction:
                 self.pending.release(name)
             case Savepoint(action="rollback to", name=name):
                 self.pending.rollback_to(name)
-                self.status, self.names_stale = "transaction", True
-                self.stale = self.stale or self._touched
+                self.status = "transaction"
+                self.ran()
             case CleanUp(tag="DISCARD ALL" | "DEALLOCATE ALL" as found):
                 self._names.forget_statements()
                 if found == "DISCARD ALL":
@@ -192,7 +190,7 @@ class Transaction:
             self.pending.forget()
         self.status = "transaction" if chain else "idle"
         self._names.portals.clear()
-        self.stale, self._touched, self.names_stale = self.stale or self._touched, False, True
+        self.ran()
 
     def set_here(self) -> None:
         """A setting that is kept here has changed."""
@@ -204,7 +202,7 @@ class Transaction:
 
         The settings to report that are no longer what they were.
         """
-        self.names_stale = True
+        self.ran()
         if self.status == "transaction":
             self.status = "failed"
         elif self.status == "idle":
@@ -214,19 +212,13 @@ class Transaction:
         return {}
 
     def relayed(self, frame: Frame) -> None:
-        """A request goes to PostgreSQL: it may set something there, as may every statement prepared before."""
-        self.names_stale = True
-        if frame.kind in (b"P", b"Q") and may_set(frame.raw, 5):
-            self._sets = self._sets or frame.kind == b"P"
-            self.stale = self._touched = True
-        elif frame.kind == b"E" and self._sets:
-            self.stale = self._touched = True
+        """A request goes to PostgreSQL."""
+        if frame.kind in _RUNS:
+            self.ran()
 
-    def set_by(self, text: str) -> None:
-        """A statement that is run on PostgreSQL may set something there."""
-        self.names_stale = True
-        if may_set(text.encode(), 0):
-            self.stale = self._touched = True
+    def ran(self) -> None:
+        """PostgreSQL runs, or takes back, what may have changed what it does not report."""
+        self.stale = self.names_stale = self.link is not None
 
     # ---- what the link tells ----
 
@@ -355,11 +347,6 @@ async def _set_config(link: Link, name: str, value: str, local: bool, *, sync: b
     values = (name.encode(), value.encode(), b"t" if local else b"f")
     parse = m.Parse(statement="", text=_QUERIES["set_config"], oids=(25, 25, 16))
     await link.call([parse, m.Bind(values=values), m.Execute()], sync=sync)
-
-
-def may_set(data: bytes, start: int) -> bool:
-    """Whether the bytes of a request, from ``start``, may change a setting at PostgreSQL."""
-    return _SETS.match(data, start) is not None or _MAY_SET.search(data, start) is not None
 
 
 def aborted() -> FlinkmsError:

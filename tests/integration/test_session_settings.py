@@ -166,19 +166,34 @@ def test_a_read_only_session_neither_inserts_nor_deploys(wire):
     assert outcome(wire.ask("INSERT INTO rating_events VALUES (1, 2, 3, NULL)")).tags == ("INSERT 0 1",)
 
 
+BECOMING = (
+    "SET ROLE analyst", "SELECT set_config('role', 'analyst', false)", "EXECUTE becoming", "SELECT * FROM becomes",
+    "SELECT become(), predict('rec', g, 1) FROM (SELECT 1::bigint AS g) t", "BEGIN; SET LOCAL ROLE analyst; SELECT become(); COMMIT",
+    "DO $$ BEGIN PERFORM become(); END $$", "UPDATE movies SET title = title WHERE become() IS NULL",
+)  # fmt: skip
+"""Statements by which a session takes another role."""
+
+
 def test_the_role_is_known_however_it_was_set(running, address):
     with closing(psycopg.connect(host=address.host, user="postgres", dbname="flinkms", autocommit=True)) as direct:
         direct.execute("DO $$ BEGIN CREATE ROLE analyst; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        direct.execute("CREATE OR REPLACE FUNCTION become() RETURNS text LANGUAGE plpgsql AS "
+                       "$$ BEGIN RETURN pg_catalog.set_config('ro' || 'le', 'analyst', false); END $$")
+        direct.execute("CREATE OR REPLACE VIEW becomes AS SELECT become()")
+        direct.execute("GRANT SELECT ON becomes TO PUBLIC")
     with closing(connect(running, application_name="role test")) as wire:
         (session,) = [one for one in running.server.shared.sessions.values()
                       if one.transaction.local.shown("application_name") == "role test"]
         seen = [session.transaction.role]
-        for text in ("SET ROLE analyst", "RESET ROLE", "SELECT set_config('role', 'analyst', false)", "DISCARD ALL"):
-            wire.ask(text)
-            wire.ask(POINT)
-            seen.append(session.transaction.role)
+        wire.ask("PREPARE becoming AS SELECT become()")
+        wire.ask(POINT)
+        for text in BECOMING:
+            for said in (text, "RESET ROLE"):
+                assert outcome(wire.ask(said)).error == "", said
+                wire.ask(POINT)
+                seen.append(session.transaction.role)
     own = seen[0]
-    assert own != "analyst" and seen == [own, "analyst", own, "analyst", own]
+    assert own != "analyst" and seen == [own, *["analyst", own] * len(BECOMING)]
 
 
 PREPARE = "PREPARE s AS SELECT 1"

@@ -66,7 +66,7 @@ def run(context: Context, plan: LocalPlan, portal: Portal) -> Awaitable[None] | 
 async def _relay(context: Context, statement: SessionStatement, portal: Portal) -> None:
     transaction, text = context.transaction, portal.prepared.text
     link = await transaction.connect()
-    transaction.set_by(text)
+    transaction.ran()
     await relay.run_statement(
         link, text=text, oids=(), bind=m.Bind(result_formats=portal.result_formats), row_limit=0,
         completed=lambda tag: transaction.note(statement, tag),

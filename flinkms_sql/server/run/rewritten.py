@@ -84,7 +84,7 @@ async def run(context: Context, plan: RewrittenPlan, portal: Portal, row_limit: 
         return
     described = portal.prepared.described
     assert described is not None
-    context.transaction.names_stale = True  # functions of the client's may be run
+    context.transaction.ran()  # functions of the client's may be run
     # All collects and the statement must see the same rows.
     owns = link.status == "idle" and not link.series_open
     if owns:
