@@ -75,7 +75,28 @@ def test_a_changed_learning_query_takes_the_place_of_the_former(deployer: Deploy
     assert apply(deployer, changed) == [("replace", True)]
     learners = [(job.query, job.state) for job in deployer.store.jobs() if job.kind == "learn"]
     assert learners == [("SELECT u, i, r FROM events", "canceled"), ("SELECT u, i, r FROM events WHERE r > 1", "running")]
-    assert apply(deployer, changed.replace(" WHERE", "\n  WHERE")) == [("unchanged", False)]
+    assert apply(deployer, changed.replace(" WHERE", "\n  WHERE -- only these\n")) == [("unchanged", False)]
+
+
+def test_white_space_within_a_text_is_part_of_a_query(deployer: Deployer, runner: Runner) -> None:
+    apply(deployer, TABLES + MODEL + f"{LEARNING} WHERE 'a  b' <> 'c'")
+    (stage,) = plan_script(deployer.store, f"{LEARNING} WHERE 'a b' <> 'c'", {})
+    assert stage.action == "replace"
+
+
+MISSING = ("REFRESH MODEL nope", "DROP MODEL nope", "ALTER MODEL nope ROLLBACK", "ALTER MODEL nope PROMOTE VERSION 1",
+           "ALTER MODEL nope SET ('factors' = '2')", "EVALUATE MODEL 'nope' USING SELECT u, i, r FROM events",
+           "INSERT INTO MODEL nope SELECT u, i, r FROM events", "ALTER MODEL nope SET ALIAS canary TO VERSION 1")  # fmt: skip
+
+
+@pytest.mark.parametrize("text", MISSING)
+def test_a_plan_refuses_a_model_that_is_not_there(deployer: Deployer, text: str) -> None:
+    with pytest.raises(FlinkmsError) as caught:
+        plan_script(deployer.store, TABLES + text, {})
+    assert caught.value.sqlstate == errors.UNDEFINED_OBJECT
+    (*_, stage) = plan_script(deployer.store, TABLES + MODEL.replace("rec", "nope") + text, {})
+    assert "nope" in stage.what and type(stage.given.statement).__name__ not in stage.what
+    assert plan_script(deployer.store, "DROP MODEL IF EXISTS nope", {})
 
 
 def test_a_learner_that_cannot_be_replaced_goes_on(deployer: Deployer, runner: Runner) -> None:

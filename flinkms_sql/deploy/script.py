@@ -16,6 +16,7 @@ from flinkms_sql.deploy.placing import in_file, in_statement
 from flinkms_sql.deploy.stages import Given, Stage, stages
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.analyze import analyze
+from flinkms_sql.query.bind import find_model
 from flinkms_sql.query.plan import DeployPlan
 from flinkms_sql.query.script import ScriptStatement, read_script
 from flinkms_sql.query.signatures import Catalog, ModelSignature, TableSignature, catalog_of
@@ -39,6 +40,7 @@ def plan_script(store: Store, text: str, variables: Mapping[str, str], *, file: 
     for entry in entries:
         with in_statement(file, entry):
             statement = _deploying(entry, catalog)
+            _check_models(statement, catalog)
         given.append(Given(file=file, entry=entry, statement=statement))
         catalog = with_statement(catalog, statement)
     jobs = store.jobs()
@@ -64,6 +66,19 @@ def _deploying(entry: ScriptStatement, catalog: Catalog) -> ast.Deploying:
         raise FlinkmsError(errors.FEATURE_NOT_SUPPORTED, "the statement deploys nothing",
                            hint="Run relational statements through psql; see docs/sql.md.")
     return plan.statement
+
+
+def _check_models(statement: ast.Deploying, catalog: Catalog) -> None:
+    """Raises 42704 for a model that is neither there nor made by a statement before."""
+    match statement:
+        case ast.DropModel(targets=targets, if_exists=False):
+            for target in targets:
+                find_model(target.name, catalog, target.position)
+        case ast.EvaluateModel(address=address, position=position):
+            find_model(address.name, catalog, position)
+        case (ast.LearnModel() | ast.RefreshModel() | ast.PromoteVersion() | ast.RollbackModel() | ast.SetModelOptions()
+              | ast.SetAlias() | ast.DropAlias()):
+            find_model(statement.name, catalog, statement.position)
 
 
 def with_statement(catalog: Catalog, statement: ast.Deploying) -> Catalog:

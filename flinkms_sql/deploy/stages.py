@@ -14,8 +14,10 @@ from flinkms_sql import errors
 from flinkms_sql.catalog.records import ENDED, LIVE, JobRecord, Snapshot, TableRecord
 from flinkms_sql.deploy.placing import in_statement
 from flinkms_sql.errors import FlinkmsError
+from flinkms_sql.query.lexer import tokenize
 from flinkms_sql.query.script import ScriptStatement
 from flinkms_sql.query.statements import statement as ast
+from flinkms_sql.query.statements.describe import describe as described
 
 Action = Literal["create", "train", "start", "replace", "run", "wait", "unchanged"]
 
@@ -130,8 +132,8 @@ def scored(jobs: Sequence[JobRecord], text: str, table: TableRecord | None) -> J
 
 
 def same_text(one: str, other: str) -> bool:
-    """Whether two texts differ in white space at most."""
-    return one.split() == other.split()
+    """Whether two texts differ in white space and comments between their words at most."""
+    return [token.text for token in tokenize(one)] == [token.text for token in tokenize(other)]
 
 
 def check_same(kind: str, name: str, known: str, given: str, position: int) -> None:
@@ -143,7 +145,7 @@ def check_same(kind: str, name: str, known: str, given: str, position: int) -> N
 
 
 def describe(statement: ast.Deploying) -> str:
-    """A statement in a few words."""
+    """A statement in a few words; of what it makes anew, with what that is made of."""
     match statement:
         case ast.CreateTable():
             kind = "stream" if statement.options.get("connector") == "flinkms" else "table"
@@ -159,8 +161,4 @@ def describe(statement: ast.Deploying) -> str:
             return f"evaluation of model {statement.address}"
         case ast.StopJob():
             return f"stop job {statement.job}"
-        case ast.DropTable():
-            return f"drop of table {', '.join(statement.names)}"
-        case ast.DropModel():
-            return f"drop of model {', '.join(statement.names)}"
-    return f"{type(statement).__name__} {statement.name}"
+    return described(statement)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from flinkms_sql import errors
-from flinkms_sql.catalog.address import ModelAddress, parse_address
+from flinkms_sql.catalog.address import parse_address
 from flinkms_sql.errors import FlinkmsError
 from flinkms_sql.query.constants import Parameters, Written, coerce, natural_type, read_constant
 from flinkms_sql.query.cursor import Cursor
@@ -76,7 +76,7 @@ def bind_call(
         known = [_known_type(cursor, *argument, parameters, column_type) for argument in call.arguments[1:]]
         return _bind(call.function, model, _common(call.function, known, catalog, position), position)
     address = parse_address(str(written.value), position=written.position)
-    signature = find_model(address, catalog, written.position)
+    signature = find_model(address.name, catalog, written.position)
     bound = _bind(call.function, address, signature, position)
     least = len(bound.inputs)
     most = least if call.function == "predict" else least + 1
@@ -96,17 +96,17 @@ def _count(least: int, most: int) -> str:
     return f"{least} argument{'s' if least != 1 else ''}"
 
 
-def find_model(address: ModelAddress, catalog: CatalogView, position: int | None) -> ModelSignature:
-    """The signature of an address's model. Raises 42704 with the closest name."""
-    signature = catalog.model(address.name)
+def find_model(name: str, catalog: CatalogView, position: int | None) -> ModelSignature:
+    """The signature of the model of this name. Raises 42704 with the closest name."""
+    signature = catalog.model(name)
     if signature is not None:
         return signature
     names = [model.name for model in catalog.models()]
-    close = difflib.get_close_matches(address.name, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f'Perhaps you meant the model "{close[0]}".' if close else None
     if not names:
         hint = "There are no models yet. CREATE MODEL makes one."
-    raise FlinkmsError(errors.UNDEFINED_OBJECT, f'model "{address.name}" does not exist', hint=hint, position=position)
+    raise FlinkmsError(errors.UNDEFINED_OBJECT, f'model "{name}" does not exist', hint=hint, position=position)
 
 
 def _bind(function: str, model: Model, signature: ModelSignature, position: int) -> BoundCall:

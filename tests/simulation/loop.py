@@ -99,6 +99,8 @@ class SimLoop(asyncio.BaseEventLoop):
             self.run_until_complete(work)
         finally:
             asyncio.set_event_loop(None)
+            # Tasks that are left say so when they are collected, which may be in the middle of anything.
+            self.set_exception_handler(lambda _loop, _context: None)
             self.close()
 
     def _process_events(self, events: list[object]) -> None:
